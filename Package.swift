@@ -1,0 +1,92 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// One list for every target; each flag with its reason.
+let settings: [SwiftSetting] = [
+    // Existentials cost a box and a witness call: make them visible.
+    .enableUpcomingFeature("ExistentialAny"),
+    // An import is an implementation detail unless it says otherwise.
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // A member may be used only where its module is imported: no leaks through other files.
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "tickertape",
+    products: [
+        .executable(name: "tickertape", targets: ["tickertape"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(name: "TickertapeCore", swiftSettings: settings),
+        .target(
+            name: "TickertapeWire",
+            dependencies: [
+                "TickertapeCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TickertapeLog",
+            dependencies: [
+                "TickertapeCore",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.embedInCode("Migrations")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TickertapeBroker",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TickertapeServer",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                "TickertapeBroker",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.embedInCode("Demo/demo.html")],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "tickertape",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                "TickertapeBroker",
+                "TickertapeServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,45 @@
+package import NIOCore
+package import TickertapeCore
+package import TickertapeLog
+
+/// Wires one log to the event loops.
+///
+/// In come batches as the log announces them, its own and others' alike; out go tasks, at most
+/// one a loop however much is announced. Any thread; everything with state lives in the
+/// `LoopFanout` of its loop.
+package final class Broker: Sendable {
+    package let log: any MessageLog
+    package let limits: Limits
+    private let fanouts: [LoopFanout]
+
+    /// - Parameter eventLoops: Those that will have connections.
+    package init(log: any MessageLog, eventLoops: [any EventLoop], limits: Limits) {
+        self.log = log
+        self.limits = limits
+        let fanouts = eventLoops.map { LoopFanout(eventLoop: $0, log: log, limits: limits) }
+        self.fanouts = fanouts
+        log.announce { batch in
+            for fanout in fanouts { fanout.inbox.post(to: fanout) { $0.batches.append(batch) } }
+        }
+        for fanout in fanouts {
+            let interval = limits.heartbeatSeconds / Double(HeartbeatWheel.slots)
+            let nanoseconds = TimeAmount.nanoseconds(Int64(interval * 1_000_000_000))
+            fanout.eventLoop.scheduleRepeatedTask(
+                initialDelay: nanoseconds, delay: nanoseconds
+            ) { _ in fanout.beat() }
+        }
+    }
+
+    /// The share of the broker that lives on `eventLoop`.
+    package func fanout(on eventLoop: any EventLoop) -> LoopFanout {
+        guard let fanout = self.fanouts.first(where: { $0.eventLoop === eventLoop }) else {
+            preconditionFailure("a connection lives on a loop of the broker")
+        }
+        return fanout
+    }
+
+    /// Tells every subscriber to come back, and ends the streams.
+    package func endSubscriptions() {
+        for fanout in self.fanouts { fanout.eventLoop.execute { fanout.endAll() } }
+    }
+}

@@ -1,0 +1,49 @@
+import NIOCore
+package import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// A page as it goes to the socket, encoded on the thread that read it.
+struct EncodedPage: Sendable {
+    let frames: ByteBuffer
+    let through: Int64
+    /// The last id in the frames, if there is one.
+    let lastWritten: Int64?
+    /// What the subscriber was told of gaps, this page included.
+    let gaps: GapTeller
+
+    init(frames: ByteBuffer, through: Int64, lastWritten: Int64?, gaps: GapTeller) {
+        self.frames = frames
+        self.through = through
+        self.lastWritten = lastWritten
+        self.gaps = gaps
+    }
+
+    init(_ page: Page, after cursor: Int64, gaps: GapTeller, framing: StreamFraming) {
+        var gaps = gaps
+        var lastWritten: Int64?
+        let bytes = page.messages.reduce(0) { $0 + $1.bytes }
+        var frames = ByteBufferAllocator().buffer(capacity: bytes + 64)
+        if let gap = gaps.gap(before: page, after: cursor) {
+            EventStreamFrame.write(gap, into: &frames)
+            lastWritten = gap.cursor
+        }
+        for message in page.messages { EventStreamFrame.write(message, into: &frames) }
+        if let last = page.messages.last { lastWritten = last.id }
+        self.init(
+            frames: frames.readableBytes > 0 ? framing.wrap(frames) : frames,
+            through: page.through, lastWritten: lastWritten, gaps: gaps)
+    }
+}
+
+extension StartPosition {
+    /// What a subscriber is told whose cursor cannot be used: it goes on from the head.
+    package func gap(head: Int64) -> Gap {
+        switch self {
+        case .after(let cursor):
+            Gap(after: cursor, resumed: head, reason: .reset, cursor: head)
+        case .unknown, .live, .tail:
+            Gap(after: nil, resumed: head, reason: .unknown, cursor: head)
+        }
+    }
+}

@@ -1,0 +1,422 @@
+package import NIOCore
+package import TickertapeCore
+package import TickertapeLog
+import TickertapeWire
+
+/// One event loop's share of the broker: its subscriptions and its publishers.
+///
+/// Batches come in through the inbox and are noted with every audience that wants them. A pass
+/// then visits the live subscriptions, some dozens at a time, and lets the loop poll its sockets
+/// in between: publishers are answered during a pass, and what they publish joins the next one.
+/// Whoever is behind reads pages: from the recent batches when they reach back far enough, from
+/// the log when not.
+///
+/// Safety: confined to its event loop; other threads only post to the inbox.
+package final class LoopFanout: @unchecked Sendable {
+    package let eventLoop: any EventLoop
+    let log: any MessageLog
+    let limits: Limits
+    let inbox: LoopInbox
+
+    /// The last id announced on this loop.
+    package private(set) var delivered: Int64
+    private var recent: RecentBatches
+    private var index = TopicIndex()
+    private var publisher: LoopPublisher
+    private var wheel: HeartbeatWheel
+
+    private var dirty = CircularBuffer<Audience>()
+    private var behind = CircularBuffer<Subscription>()
+    private var isSliceScheduled = false
+
+    /// Pages on their way, by number.
+    private var reading: [Int: Subscription] = [:]
+    private var nextReadNumber = 0
+
+    package init(eventLoop: any EventLoop, log: any MessageLog, limits: Limits) {
+        self.eventLoop = eventLoop
+        self.log = log
+        self.limits = limits
+        self.inbox = LoopInbox(eventLoop: eventLoop)
+        self.delivered = log.head
+        self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
+        self.publisher = LoopPublisher(limits: limits)
+        self.wheel = HeartbeatWheel(slotCount: HeartbeatWheel.slots)
+    }
+
+    // MARK: - Publishing
+
+    /// Publishes a draft; `reply` is told once it is durable.
+    ///
+    /// - Returns: `false` when the write queue is full; `reply` will not be told then.
+    package func publish(_ draft: Draft, reply: any PublishReply, number: Int) -> Bool {
+        guard self.log.admit(draft) else { return false }
+        switch self.publisher.add(draft, reply: reply, number: number) {
+        case .submitLater: self.eventLoop.execute { self.submit() }
+        case .submitNow: self.submit()
+        case .none: break
+        }
+        return true
+    }
+
+    private func submit() {
+        let drafts = self.publisher.takeSubmission()
+        guard !drafts.isEmpty else { return }
+        self.log.append(drafts) { results in
+            self.inbox.post(to: self) { $0.results.append(results) }
+        }
+    }
+
+    func takeInbox() {
+        let content = self.inbox.take()
+        for results in content.results { self.publisher.answer(results) }
+        for batch in content.batches { self.note(batch) }
+        for (number, tail) in content.tails { self.found(tail, number: number) }
+        for (number, page) in content.pages { self.take(page, number: number) }
+        self.scheduleSlice()
+    }
+
+    private func note(_ batch: CommittedBatch) {
+        assert(batch.firstID > self.delivered, "batches come in the order of ids")
+        self.delivered = batch.lastID
+        let sequence = self.recent.append(batch)
+        guard !self.index.isEmpty else { return }
+        for (offset, message) in batch.messages.enumerated() {
+            for audience in self.index.audiences(of: message.topic) {
+                audience.add(.init(id: message.id, sequence: sequence, index: offset))
+                guard !audience.isDirty else { continue }
+                audience.isDirty = true
+                self.dirty.append(audience)
+                audience.beginPass(firstSequence: self.recent.firstSequence)
+            }
+        }
+    }
+
+    // MARK: - Subscribing
+
+    /// Starts a subscription whose transport has its headers out.
+    ///
+    /// - Returns: The subscription, to be told what its socket does, and to be closed.
+    package func subscribe(
+        to filter: TopicFilter,
+        from start: StartPosition,
+        transport: any SubscriptionTransport
+    ) -> Subscription {
+        let audience = self.index.audience(for: filter)
+        audience.memberCount += 1
+        let subscription = Subscription(audience: audience, transport: transport)
+        self.wheel.add(subscription)
+        var opening = ByteBufferAllocator().buffer(capacity: 128)
+        let head = self.log.head
+        let retry = Int64(self.limits.retrySeconds * 1_000)
+        switch start {
+        case .live:
+            EventStreamFrame.writeOpening(
+                retryMilliseconds: retry, cursor: head, into: &opening)
+            self.open(subscription, at: head, opening)
+        case .after(let cursor) where cursor <= head:
+            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
+            self.open(subscription, at: cursor, opening)
+        case .after, .unknown:
+            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
+            EventStreamFrame.write(start.gap(head: head), into: &opening)
+            self.open(subscription, at: head, opening)
+        case .tail(let count):
+            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
+            _ = subscription.write(subscription.framing.wrap(opening))
+            let number = self.number(subscription)
+            self.log.findTail(of: filter, count: count) { tail in
+                self.inbox.post(to: self) { $0.tails.append((number, tail)) }
+            }
+        }
+        return subscription
+    }
+
+    private func open(_ subscription: Subscription, at cursor: Int64, _ opening: ByteBuffer) {
+        subscription.told = cursor
+        _ = subscription.write(subscription.framing.wrap(opening))
+        self.perform(
+            subscription.change { $0.opened(at: cursor, delivered: self.delivered) },
+            subscription)
+        self.scheduleSlice()
+    }
+
+    private func found(_ tail: Result<TailStart, LogError>, number: Int) {
+        guard let subscription = self.reading.removeValue(forKey: number) else { return }
+        switch tail {
+        case .success(let tail):
+            subscription.tail = tail
+            subscription.told = tail.after
+            self.perform(
+                subscription.change {
+                    $0.opened(at: tail.after, delivered: max(self.delivered, tail.end))
+                },
+                subscription)
+        case .failure: self.endEarly(subscription)
+        }
+    }
+
+    package func socketFilled(_ subscription: Subscription) {
+        self.perform(subscription.change { $0.socketFilled() }, subscription)
+    }
+
+    package func socketDrained(_ subscription: Subscription) {
+        self.perform(subscription.change { $0.socketDrained() }, subscription)
+        self.scheduleSlice()
+    }
+
+    package func close(_ subscription: Subscription) {
+        guard subscription.beatIndex >= 0 else { return }
+        self.perform(subscription.change { $0.close() }, subscription)
+        self.wheel.remove(subscription)
+        subscription.audience.memberCount -= 1
+        self.removeIfUnused(subscription.audience)
+    }
+
+    private func removeIfUnused(_ audience: Audience) {
+        guard audience.memberCount == 0 && audience.waiters.isEmpty else { return }
+        self.index.remove(audience)
+    }
+
+    private func perform(_ action: SubscriptionMachine.Action, _ subscription: Subscription) {
+        switch action {
+        case .readPage: self.behind.append(subscription)
+        case .joinLive: subscription.audience.join(subscription)
+        case .none: break
+        }
+    }
+
+    private func perform(
+        _ action: SubscriptionMachine.DeliveredAction,
+        _ subscription: Subscription
+    ) {
+        switch action {
+        case .leaveLive: subscription.audience.leave(subscription)
+        case .none: break
+        }
+    }
+
+    /// The log could not be read: the client comes back with its cursor, nothing is lost.
+    private func endEarly(_ subscription: Subscription) {
+        subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
+    }
+
+    private func number(_ subscription: Subscription) -> Int {
+        self.nextReadNumber += 1
+        self.reading[self.nextReadNumber] = subscription
+        return self.nextReadNumber
+    }
+
+    // MARK: - Reading history
+
+    /// The last id that is durable.
+    package var head: Int64 { self.log.head }
+    package var isLogWritable: Bool { self.log.isWritable }
+
+    /// Reads a page of the log; `then` is called on this loop.
+    package func readPage(
+        _ request: PageRequest,
+        then: @escaping (Result<Page, LogError>) -> Void
+    ) {
+        let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
+        self.log.readPage(request) { result in
+            self.eventLoop.execute { bound.value(result) }
+        }
+    }
+
+    /// Reads one message; `then` is called on this loop.
+    package func readMessage(
+        id: Int64,
+        then: @escaping (Result<Message?, LogError>) -> Void
+    ) {
+        let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
+        self.log.readMessage(id: id) { result in
+            self.eventLoop.execute { bound.value(result) }
+        }
+    }
+
+    /// Wakes `waiter` once when a message of `filter` comes; it then reads the log again.
+    package func wait(for filter: TopicFilter, waiter: HistoryWaiter) {
+        self.index.audience(for: filter).waiters.append(waiter)
+    }
+
+    package func stopWaiting(for filter: TopicFilter, waiter: HistoryWaiter) {
+        let audience = self.index.audience(for: filter)
+        audience.waiters.removeAll { $0 === waiter }
+        self.removeIfUnused(audience)
+    }
+
+    // MARK: - Delivering
+
+    /// Goes on with the work in a moment, after the loop has polled its sockets.
+    ///
+    /// A task would run before the next poll; a timer a little ahead runs after it.
+    private func scheduleSlice() {
+        guard !self.isSliceScheduled else { return }
+        guard !self.dirty.isEmpty || !self.behind.isEmpty else { return }
+        self.isSliceScheduled = true
+        _ = try? self.eventLoop.scheduleCallback(in: .microseconds(2), handler: self)
+    }
+
+    private func runSlice() {
+        self.isSliceScheduled = false
+        var left = self.limits.sliceSubscribersMax
+        while left > 0, let subscription = self.behind.popFirst() {
+            self.readPage(subscription)
+            left -= 4
+        }
+        while left > 0, let audience = self.dirty.first {
+            left -= self.serve(audience, atMost: left)
+        }
+        self.scheduleSlice()
+    }
+
+    /// - Returns: How many subscriptions were served.
+    private func serve(_ audience: Audience, atMost most: Int) -> Int {
+        if !audience.waiters.isEmpty {
+            let waiters = audience.waiters
+            audience.waiters = []
+            for waiter in waiters { waiter.wake() }
+            self.removeIfUnused(audience)
+        }
+        var served = 0
+        while served < most, let subscription = audience.nextInPass() {
+            served += 1
+            self.deliver(to: subscription, of: audience)
+        }
+        guard served < most else { return served }
+        audience.endPass()
+        self.dirty.removeFirst()
+        if audience.hasPending {
+            self.dirty.append(audience)
+            audience.beginPass(firstSequence: self.recent.firstSequence)
+        } else {
+            audience.isDirty = false
+        }
+        return served + 1
+    }
+
+    private func deliver(to subscription: Subscription, of audience: Audience) {
+        guard let cursor = subscription.machine.cursor else {
+            preconditionFailure("a live subscription has a cursor")
+        }
+        let delivery = audience.delivery(
+            after: cursor, framing: subscription.framing, bytesMax: self.limits.writeBytesMax,
+            recent: &self.recent)
+        switch delivery {
+        case .nothing: break
+        case .frames(let frames, let through):
+            let isFull = subscription.write(frames)
+            subscription.told = through
+            self.perform(
+                subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
+                subscription)
+        case .tooMuch:
+            switch subscription.change({ $0.fellBehind() }) {
+            case .leaveLiveAndReadPage:
+                audience.leave(subscription)
+                self.behind.append(subscription)
+            case .none: break
+            }
+        }
+    }
+
+    /// Reads the next page of a subscription, from memory if it reaches back far enough.
+    private func readPage(_ subscription: Subscription) {
+        guard let cursor = subscription.machine.cursor else { return }
+        if let tail = subscription.tail, cursor >= tail.end { subscription.tail = nil }
+        guard cursor < self.recent.floor || subscription.tail != nil else {
+            self.writeRecentPage(subscription, after: cursor)
+            return
+        }
+        let number = self.number(subscription)
+        let framing = subscription.framing
+        let request = PageRequest(
+            filter: subscription.audience.filter, after: cursor,
+            messagesMax: self.limits.pageMessagesMax, bytesMax: self.limits.pageBytesMax,
+            tail: subscription.tail)
+        let gaps = subscription.gaps
+        self.log.readPage(request) { result in
+            let page = result.map {
+                EncodedPage($0, after: cursor, gaps: gaps, framing: framing)
+            }
+            self.inbox.post(to: self) { $0.pages.append((number, page)) }
+        }
+    }
+
+    private func writeRecentPage(_ subscription: Subscription, after cursor: Int64) {
+        let filter = subscription.audience.filter
+        var frames = ByteBufferAllocator().buffer(capacity: 4_096)
+        let written = self.recent.write(
+            after: cursor, bytesMax: self.limits.writeBytesMax, into: &frames
+        ) { filter.matches($0) }
+        let framed = frames.readableBytes > 0 ? subscription.framing.wrap(frames) : frames
+        self.write(
+            EncodedPage(
+                frames: framed, through: max(written.through, cursor),
+                lastWritten: written.lastWritten, gaps: subscription.gaps),
+            subscription)
+    }
+
+    private func take(_ page: Result<EncodedPage, LogError>, number: Int) {
+        guard let subscription = self.reading.removeValue(forKey: number) else { return }
+        switch page {
+        case .success(let page): self.write(page, subscription)
+        case .failure: self.endEarly(subscription)
+        }
+    }
+
+    private func write(_ page: EncodedPage, _ subscription: Subscription) {
+        guard subscription.machine.cursor != nil else { return }
+        let isFull = page.frames.readableBytes > 0 && subscription.write(page.frames)
+        subscription.gaps = page.gaps
+        if let lastWritten = page.lastWritten { subscription.told = lastWritten }
+        self.perform(
+            subscription.change {
+                $0.pageWritten(
+                    through: page.through, delivered: self.delivered, socketIsFull: isFull)
+            },
+            subscription)
+    }
+
+    // MARK: - Signs of life
+
+    /// Sends the heartbeats that are due; called `HeartbeatWheel.slots` times an interval.
+    package func beat() {
+        for subscription in self.wheel.turn() {
+            let hasMore = subscription.audience.isDirty
+            let passed = hasMore ? nil : self.delivered
+            let told = subscription.told
+            var frame = ByteBufferAllocator().buffer(capacity: 32)
+            switch subscription.change({ $0.heartbeatDue(passed: passed, told: told) }) {
+            case .writeCursor(let id):
+                EventStreamFrame.writeCursor(id, into: &frame)
+                subscription.told = id
+            case .writeComment:
+                EventStreamFrame.writeComment(into: &frame)
+            case .none: continue
+            }
+            if subscription.write(subscription.framing.wrap(frame)) {
+                self.socketFilled(subscription)
+            }
+        }
+    }
+
+    /// Tells every subscriber to come back, and ends its stream.
+    package func endAll() {
+        for subscription in self.wheel.all {
+            subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
+        }
+    }
+}
+
+extension LoopFanout: NIOScheduledCallbackHandler {
+    package func handleScheduledCallback(eventLoop: some EventLoop) {
+        self.runSlice()
+    }
+}
+
+/// Between 1 and 5 s: those who are sent away together do not come back together.
+package func jitteredRetryMilliseconds() -> Int64 {
+    Int64.random(in: 1_000...5_000)
+}

@@ -1,0 +1,121 @@
+/// Every bound of the broker: name, default, and what happens at it.
+///
+/// Counts end in `Max`, sizes carry their unit. What an operator may change has an option of
+/// the same name. The table in `docs/protocol.md` says the same to clients.
+package struct Limits: Sendable {
+    // Requests.
+
+    /// A longer request target is answered 414.
+    package var uriBytesMax = 8_192
+    /// A larger request head (target and fields together) is answered 431.
+    package var headBytesMax = 16_384
+    /// More header fields are answered 431.
+    package var headerFieldsMax = 100
+    /// A larger payload is answered 413. Option `--max-message-bytes`.
+    package var messageBytesMax = 1_048_576
+    /// A larger body of `POST /events` is answered 413.
+    package var subscribeBodyBytesMax = 65_536
+    /// An event name over this is answered 400.
+    package var eventBytesMax = 128
+    /// A key over this is answered 400.
+    package var keyBytesMax = 256
+    /// An idempotency key over this is answered 400.
+    package var idempotencyKeyBytesMax = 255
+    /// A body of a refused request up to this is read and dropped so that the connection can
+    /// be kept; a larger one ends the connection after the answer.
+    package var discardedBodyBytesMax = 65_536
+    /// Seconds from the first byte of a request to its last; then 408 and close.
+    /// Also the time a new connection has to send its first request, and a stalled reader of
+    /// responses has to go on. Option `--request-timeout`.
+    package var requestTimeoutSeconds = 30.0
+    /// Seconds a keep-alive connection may wait for its next request; then it is closed.
+    /// Option `--idle-timeout`.
+    package var idleTimeoutSeconds = 75.0
+    /// Requests of one connection that wait for their answer; then it is not read on.
+    package var pipelinedRequestsMax = 128
+    /// Seconds a closing connection is still read from, so that its last answer arrives.
+    package var lingerSeconds = 2.0
+    /// Connections over this wait in the listen backlog. Open files less a reserve, at start.
+    package var connectionsMax = 100_000
+    /// Connections the kernel queues before they are accepted.
+    package var listenBacklog = 4_096
+    /// Open files kept for the log and the process itself.
+    package var reservedFilesCount = 64
+
+    // The log.
+
+    /// Messages that wait for the writer; then 503 `queue_full`. Option `--queue-max-messages`.
+    package var queueMessagesMax = 65_536
+    /// The same in bytes. Option `--queue-max-bytes`.
+    package var queueBytesMax = 67_108_864
+    /// Messages of one transaction; what is over waits for the next.
+    package var batchMessagesMax = 2_048
+    /// Bytes of one transaction; what is over waits for the next.
+    package var batchBytesMax = 8_388_608
+    /// A transaction that has been open this long takes no further message.
+    package var batchMilliseconds = 20
+    /// Publishes of one event loop that reach the writer as one piece.
+    package var submissionMessagesMax = 256
+    /// The same in bytes.
+    package var submissionBytesMax = 2_097_152
+    /// Seconds a `Retry-After` asks a publisher to wait when the queue or the disk is full.
+    package var publishRetrySeconds = 1
+    /// Hours an idempotency key is kept.
+    package var idempotencyHours = 24
+    /// Expired idempotency keys removed by one transaction.
+    package var idempotencyPruneCount = 500
+
+    // Reading the log.
+
+    /// Threads that read pages, each with a connection to the database.
+    package var readerCount = 2
+    /// Messages of one page.
+    package var pageMessagesMax = 1_000
+    /// Payload bytes of one page; at least one message is taken.
+    package var pageBytesMax = 262_144
+    /// Rows one page may look at for a filter that few of them match.
+    package var pageRowsExaminedMax = 20_000
+    /// Topics whose rows are merged by index; above, the log is scanned by id.
+    package var mergedTopicsMax = 32
+    /// `limit` of a history request: default and largest.
+    package var historyMessagesDefault = 100
+    package var historyMessagesMax = 1_000
+    /// Payload bytes of a page of history; at least one message is taken.
+    package var historyBytesMax = 1_048_576
+    /// Seconds `wait` may ask for.
+    package var historyWaitSecondsMax = 60.0
+
+    // Subscriptions.
+
+    /// Topics and patterns of one stream; more are answered 400.
+    package var topicsPerStreamMax = 128
+    /// `tail` may ask for this many of each topic.
+    package var tailMax = 1_000
+    /// Open event streams; above, an EventSource gets 200, a jittered `retry:` and the end,
+    /// other clients 503. Option `--max-streams`.
+    package var streamsMax = 100_000
+    /// Seconds `retry:` says at the start of a stream. Option `--retry`.
+    package var retrySeconds = 3.0
+    /// Seconds between two signs of life of a quiet stream. Option `--heartbeat`.
+    package var heartbeatSeconds = 15.0
+    /// Bytes that wait in the broker for one subscriber's socket; above, the subscriber leaves
+    /// the live set and reads the log when its socket drains. One write may exceed it.
+    package var subscriberBufferedBytesMax = 65_536
+    /// Bytes not yet sent that the kernel holds for one connection (TCP_NOTSENT_LOWAT).
+    package var socketUnsentBytesMax = 262_144
+    /// Bytes of committed messages an event loop keeps so that short gaps never touch the disk.
+    package var recentBytesMax = 8_388_608
+    /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
+    package var writeBytesMax = 262_144
+    /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
+    package var sliceSubscribersMax = 48
+
+    // Stopping.
+
+    /// Seconds a drain waits for publishes in flight and for streams to take their end.
+    package var drainSeconds = 8.0
+    /// Seconds an idle keep-alive connection is still served after the drain began.
+    package var drainIdleSeconds = 0.5
+
+    package init() {}
+}

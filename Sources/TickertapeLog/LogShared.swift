@@ -1,0 +1,31 @@
+import Synchronization
+import TickertapeCore
+
+/// What the threads of one log share.
+///
+/// Any thread.
+final class LogShared: Sendable {
+    let queue: WriteQueue
+    let catalog = TopicCatalog()
+    /// The largest id that is durable.
+    let head: Atomic<Int64>
+    let isWritable = Atomic<Bool>(true)
+    private let observer = Mutex<(@Sendable (CommittedBatch) -> Void)?>(nil)
+
+    init(head: Int64, limits: Limits) {
+        self.queue = WriteQueue(limits: limits)
+        self.head = Atomic(head)
+    }
+
+    func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+        self.observer.withLock {
+            precondition($0 == nil, "the observer is set once")
+            $0 = observer
+        }
+    }
+
+    func announce(_ batch: CommittedBatch) {
+        let observer = self.observer.withLock { $0 }
+        observer?(batch)
+    }
+}

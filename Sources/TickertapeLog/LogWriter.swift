@@ -1,0 +1,220 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import Logging
+import Synchronization
+import TickertapeCore
+
+/// Appends drafts to the database, one transaction for everything that waits.
+///
+/// Writer thread only, but for what it shares: the queue, the catalog, the head.
+final class LogWriter {
+    private let database: Database
+    private let shared: LogShared
+    private let limits: Limits
+    private let logger: Logger
+    private let prune: PreparedStatement
+    private let probe: PreparedStatement
+
+    private var machine: GroupCommitMachine
+    private var transaction: Transaction
+    /// What waits for the open transaction to end.
+    private var answered: [WriteQueue.Submission] = []
+    /// The first failure inside the open transaction: it will be rolled back.
+    private var failure: SQLiteFailure?
+    private var nextPruneMilliseconds: Int64 = 0
+
+    init(_ database: Database, shared: LogShared, limits: Limits, logger: Logger) throws {
+        self.database = database
+        self.shared = shared
+        self.limits = limits
+        self.logger = logger
+        self.prune = try PreparedStatement(
+            database,
+            """
+            DELETE FROM idempotency WHERE (topic_id, key) IN
+            (SELECT topic_id, key FROM idempotency WHERE time <= ? ORDER BY time LIMIT ?)
+            """)
+        self.probe = try PreparedStatement(
+            database, "UPDATE topics SET removed_through = removed_through WHERE id = 1")
+        self.machine = GroupCommitMachine(limits: limits)
+        self.transaction = try Transaction(database, shared: shared, limits: limits)
+    }
+
+    /// Works until the queue is closed and empty.
+    func run() {
+        while true {
+            switch self.shared.queue.wait(until: Date(timeIntervalSinceNow: 1)) {
+            case .submissions(let submissions): self.append(submissions)
+            case .nothing: self.probeIfBroken()
+            case .closed: return
+            }
+            self.pruneIfDue()
+            self.checkpointIfDue()
+        }
+    }
+
+    /// Folds the write-ahead log into the main file, as far as readers allow.
+    func checkpoint() {
+        _ = try? self.database.checkpoint(.truncate)
+    }
+
+    private func append(_ first: [WriteQueue.Submission]) {
+        var waiting = first
+        while !waiting.isEmpty {
+            for submission in waiting { self.append(submission) }
+            // What came meanwhile goes into the same transaction.
+            waiting = self.shared.queue.poll()
+        }
+        switch self.machine.queueEmpty() {
+        case .commit: self.endTransaction()
+        case .wait: break
+        }
+    }
+
+    private func append(_ submission: WriteQueue.Submission) {
+        let action = self.machine.offered(
+            messages: submission.drafts.count, bytes: submission.bytes,
+            atMilliseconds: monotonicMilliseconds())
+        switch action {
+        case .commit:
+            self.endTransaction()
+            self.append(submission)
+        case .begin:
+            self.attempt { writer throws(SQLiteFailure) in
+                try writer.transaction.open(atMilliseconds: wallClockMilliseconds())
+            }
+            self.insert(submission)
+        case .insert:
+            self.insert(submission)
+        }
+    }
+
+    private func insert(_ submission: WriteQueue.Submission) {
+        self.answered.append(submission)
+        for draft in submission.drafts where self.failure == nil {
+            self.attempt { writer throws(SQLiteFailure) in
+                try writer.transaction.insert(draft)
+            }
+        }
+    }
+
+    /// After the first failure nothing more is tried in this transaction.
+    private func attempt(_ step: (LogWriter) throws(SQLiteFailure) -> Void) {
+        do {
+            try step(self)
+        } catch {
+            self.failure = error
+        }
+    }
+
+    private func endTransaction() {
+        var content: Transaction.Content?
+        if self.failure == nil {
+            self.attempt { writer throws(SQLiteFailure) in
+                content = try writer.transaction.end()
+            }
+        }
+        self.machine.ended()
+        let answered = self.answered
+        self.answered = []
+        if let content {
+            self.finish(content, answered)
+        } else {
+            self.fail(answered)
+        }
+        for submission in answered {
+            self.shared.queue.release(
+                messages: submission.drafts.count, bytes: submission.bytes)
+        }
+    }
+
+    private func finish(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
+        for (name, number) in content.newTopics {
+            self.shared.catalog.add(name, number: number, lastID: 0)
+        }
+        self.shared.catalog.advance(content.lastIDs)
+        if !self.shared.isWritable.exchange(true, ordering: .relaxed) {
+            self.logger.notice("the log can be written again")
+        }
+        if let last = content.messages.last {
+            assert(last.id > self.shared.head.load(ordering: .relaxed), "ids strictly increase")
+            self.shared.head.store(last.id, ordering: .releasing)
+            self.shared.announce(CommittedBatch(content.messages))
+        }
+        var next = content.results.startIndex
+        for submission in answered {
+            let end = next + submission.drafts.count
+            submission.completion(Array(content.results[next..<end]))
+            next = end
+        }
+        assert(next == content.results.endIndex, "every draft has its result")
+    }
+
+    private func fail(_ answered: [WriteQueue.Submission]) {
+        self.transaction.abandon()
+        guard let failure = self.failure else {
+            preconditionFailure("a transaction without content has failed")
+        }
+        self.failure = nil
+        self.markBroken(failure)
+        for submission in answered {
+            submission.completion(
+                Array(repeating: .failed(failure.logError), count: submission.drafts.count))
+        }
+    }
+
+    private func markBroken(_ failure: SQLiteFailure) {
+        guard self.shared.isWritable.exchange(false, ordering: .relaxed) else { return }
+        self.logger.error(
+            "the log cannot be written; publishes are refused until it can",
+            metadata: [
+                "tickertape.reason": "\(failure.message)",
+                "tickertape.sqlite_code": "\(failure.code)",
+            ])
+    }
+
+    /// When nobody publishes, somebody has to find out that the disk is well again.
+    private func probeIfBroken() {
+        guard !self.shared.isWritable.load(ordering: .relaxed) else { return }
+        do {
+            try self.probe.run()
+            self.shared.isWritable.store(true, ordering: .relaxed)
+            self.logger.notice("the log can be written again")
+        } catch {
+            // Still broken: it was logged when it broke.
+            return
+        }
+    }
+
+    /// Removes expired idempotency keys, a few at a time.
+    private func pruneIfDue() {
+        let now = wallClockMilliseconds()
+        guard now >= self.nextPruneMilliseconds else { return }
+        self.prune.bind(now - Int64(self.limits.idempotencyHours) * 3_600_000, at: 1)
+        self.prune.bind(Int64(self.limits.idempotencyPruneCount), at: 2)
+        let before = sqlite3_total_changes(self.database.sqliteConnection)
+        try? self.prune.run()
+        let removed = sqlite3_total_changes(self.database.sqliteConnection) - before
+        let isMore = removed >= self.limits.idempotencyPruneCount
+        self.nextPruneMilliseconds = now + (isMore ? 100 : 60_000)
+    }
+
+    private func checkpointIfDue() {
+        // Filled in by the checkpoint policy.
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+func wallClockMilliseconds() -> Int64 {
+    Int64(Date().timeIntervalSince1970 * 1_000)
+}
+
+/// Milliseconds of a clock that never goes back.
+func monotonicMilliseconds() -> Int64 {
+    let sinceStart = ContinuousClock.now - processStart
+    return sinceStart.components.seconds * 1_000
+        + sinceStart.components.attoseconds / 1_000_000_000_000_000
+}
+
+private let processStart = ContinuousClock.now

@@ -1,0 +1,153 @@
+package import TickertapeCore
+
+/// The log: an endless tape of messages that is appended to at one end and read anywhere.
+///
+/// The seam between the broker and a storage engine. What the broker learns, it learns from
+/// announcements: a batch that another machine committed looks like one of its own.
+/// Every method may be called from any thread and returns at once.
+package protocol MessageLog: AnyObject, Sendable {
+    /// The largest id that is durable and announced or about to be.
+    var head: Int64 { get }
+
+    /// Whether the last attempt to commit succeeded.
+    var isWritable: Bool { get }
+
+    /// Calls `observer` with every batch once it is durable, in the order of ids, one at a time,
+    /// on a thread of the log. Set once, before the first append.
+    func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void)
+
+    /// Reserves room in the write queue for a draft that will be appended next.
+    ///
+    /// - Returns: `false` when the queue is full; nothing is reserved then.
+    func admit(_ draft: Draft) -> Bool
+
+    /// Appends admitted drafts in order, all in one transaction.
+    ///
+    /// - Parameter completion: Called once, after the commit, on a thread of the log, in the
+    ///   order of the calls to `append`, with one result a draft.
+    func append(_ drafts: [Draft], completion: @escaping @Sendable ([AppendResult]) -> Void)
+
+    /// Reads the messages after a cursor that a filter selects, oldest first.
+    func readPage(
+        _ request: PageRequest,
+        completion: @escaping @Sendable (Result<Page, LogError>) -> Void
+    )
+
+    /// Finds where the last `count` messages of each topic of a filter begin.
+    func findTail(
+        of filter: TopicFilter,
+        count: Int,
+        completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
+    )
+
+    /// Reads one message; nothing when it does not exist.
+    func readMessage(
+        id: Int64,
+        completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
+    )
+
+    /// Commits what was appended, folds the log into its main file and lets go of it. Blocks.
+    func close()
+}
+
+/// Messages of one transaction, in the order of their ids; at least one.
+package struct CommittedBatch: Sendable {
+    package let messages: [Message]
+    package let firstID: Int64
+    package let lastID: Int64
+    /// The sum over the messages.
+    package let bytes: Int
+
+    package init(_ messages: [Message]) {
+        guard let first = messages.first, let last = messages.last else {
+            preconditionFailure("a batch has at least one message")
+        }
+        self.messages = messages
+        self.firstID = first.id
+        self.lastID = last.id
+        self.bytes = messages.reduce(0) { $0 + $1.bytes }
+    }
+}
+
+/// What became of one draft.
+package enum AppendResult: Equatable, Sendable {
+    /// Durable under this id.
+    case stored(id: Int64)
+    /// Its idempotency key was used for the same content, stored under this id.
+    case alreadyStored(id: Int64)
+    /// Its idempotency key was used for other content.
+    case idempotencyKeyReused
+    /// Not stored.
+    case failed(LogError)
+}
+
+/// Why the log could not do something.
+package enum LogError: Error, Equatable, Sendable {
+    case diskFull
+    /// Another failure of the disk or the database, in words.
+    case unavailable(String)
+    case closed
+}
+
+/// What to read.
+package struct PageRequest: Sendable {
+    package let filter: TopicFilter
+    /// Only messages with a larger id.
+    package let after: Int64
+    package let messagesMax: Int
+    /// At least one message is read, however large.
+    package let bytesMax: Int
+    /// Leaves out what lies before the tail of its topic.
+    package let tail: TailStart?
+
+    package init(
+        filter: TopicFilter,
+        after: Int64,
+        messagesMax: Int,
+        bytesMax: Int,
+        tail: TailStart? = nil
+    ) {
+        precondition(after >= 0 && messagesMax > 0 && bytesMax > 0, "a page has room")
+        self.filter = filter
+        self.after = after
+        self.messagesMax = messagesMax
+        self.bytesMax = bytesMax
+        self.tail = tail
+    }
+}
+
+/// What was read.
+package struct Page: Sendable {
+    /// In the order of their ids.
+    package let messages: [Message]
+    /// The last id examined: everything selected up to here is in this page or an earlier one.
+    package let through: Int64
+    /// The head when the page was read.
+    package let head: Int64
+    /// The largest id removed after the cursor from a selected topic, if any was.
+    package let removedThrough: Int64?
+
+    package init(messages: [Message], through: Int64, head: Int64, removedThrough: Int64?) {
+        assert(messages.last.map { $0.id <= through } ?? true, "a page ends at its through")
+        self.messages = messages
+        self.through = through
+        self.head = head
+        self.removedThrough = removedThrough
+    }
+}
+
+/// Where the last messages of each topic begin.
+package struct TailStart: Sendable {
+    /// The cursor to read from.
+    package let after: Int64
+    /// The head when the tail was found; from here on every message counts.
+    package let end: Int64
+    /// The first id of each topic's tail, by the log's own number for the topic.
+    package let firstIDs: [Int64: Int64]
+
+    package init(after: Int64, end: Int64, firstIDs: [Int64: Int64]) {
+        self.after = after
+        self.end = end
+        self.firstIDs = firstIDs
+    }
+}

@@ -1,0 +1,241 @@
+import GRDB
+import GRDBSQLite
+import Synchronization
+import TickertapeCore
+
+/// Reads pages through one connection.
+///
+/// Confined to its reader thread. Each page is one short transaction: nothing is open while a
+/// slow subscriber takes what was read.
+final class PageReader {
+    private let database: Database
+    private let shared: LogShared
+    private let limits: Limits
+    private let begin: PreparedStatement
+    private let commit: PreparedStatement
+    private let removed: PreparedStatement
+    private let scan: PreparedStatement
+    private let single: PreparedStatement
+    private let tailFirst: PreparedStatement
+
+    private static let columns = "id, topic_id, time, event, key, data"
+
+    init(_ database: Database, shared: LogShared, limits: Limits) throws {
+        self.database = database
+        self.shared = shared
+        self.limits = limits
+        self.begin = try PreparedStatement(database, "BEGIN")
+        self.commit = try PreparedStatement(database, "COMMIT")
+        self.removed = try PreparedStatement(
+            database,
+            """
+            SELECT name, removed_through FROM topics
+            WHERE removed_through > 0 AND removed_through > ? ORDER BY removed_through DESC
+            """)
+        self.scan = try PreparedStatement(
+            database,
+            "SELECT \(Self.columns) FROM messages WHERE id > ? AND id <= ? ORDER BY id LIMIT ?")
+        self.single = try PreparedStatement(
+            database, "SELECT \(Self.columns) FROM messages WHERE id = ?")
+        self.tailFirst = try PreparedStatement(
+            database,
+            """
+            SELECT min(id) FROM
+            (SELECT id FROM messages WHERE topic_id = ? ORDER BY id DESC LIMIT ?)
+            """)
+    }
+
+    func readPage(_ request: PageRequest) throws(SQLiteFailure) -> Page {
+        // Loaded before the transaction begins, so that everything up to it is visible in it.
+        let head = self.shared.head.load(ordering: .acquiring)
+        try self.begin.run()
+        defer { try? self.commit.run() }
+        let removedThrough = try self.removedThrough(request)
+        guard head > request.after else {
+            return Page(
+                messages: [], through: request.after, head: head,
+                removedThrough: removedThrough)
+        }
+        var content = PageContent(request, catalog: self.shared.catalog)
+        let candidates = self.shared.catalog.candidates(
+            for: request.filter, after: request.after, max: self.limits.mergedTopicsMax)
+        let through: Int64
+        switch candidates {
+        case .topics(let numbers) where numbers.isEmpty:
+            through = head
+        case .topics(let numbers):
+            through = try self.merge(numbers, request, head, into: &content)
+        case .many:
+            through = try self.scan(request, head, into: &content)
+        }
+        return Page(
+            messages: content.messages, through: through, head: head,
+            removedThrough: removedThrough)
+    }
+
+    func readMessage(id: Int64) throws(SQLiteFailure) -> Message? {
+        self.single.bind(id, at: 1)
+        guard try self.single.step() else { return nil }
+        defer { self.single.reset() }
+        guard id <= self.shared.head.load(ordering: .acquiring),
+            let topic = self.shared.catalog.name(of: self.single.int64(1))
+        else { return nil }
+        return Message(self.single, topic: topic)
+    }
+
+    func findTail(of filter: TopicFilter, count: Int) throws(SQLiteFailure) -> TailStart {
+        let head = self.shared.head.load(ordering: .acquiring)
+        try self.begin.run()
+        defer { try? self.commit.run() }
+        var firstIDs: [Int64: Int64] = [:]
+        for number in self.shared.catalog.numbers(for: filter) {
+            self.tailFirst.bind(number, at: 1)
+            self.tailFirst.bind(Int64(count), at: 2)
+            guard try self.tailFirst.step() else { continue }
+            firstIDs[number] = count > 0 ? self.tailFirst.int64(0) : head + 1
+            self.tailFirst.reset()
+        }
+        let first = firstIDs.values.lazy.filter { $0 > 0 }.min() ?? head + 1
+        return TailStart(after: min(first - 1, head), end: head, firstIDs: firstIDs)
+    }
+
+    /// The largest id removed after the cursor from a topic of the filter.
+    private func removedThrough(_ request: PageRequest) throws(SQLiteFailure) -> Int64? {
+        self.removed.bind(request.after, at: 1)
+        while try self.removed.step() {
+            guard request.filter.matches(TopicName(stored: self.removed.text(0))) else { continue }
+            defer { self.removed.reset() }
+            return self.removed.int64(1)
+        }
+        return nil
+    }
+
+    /// Reads the rows of a few topics by index, merged in the order of ids.
+    private func merge(
+        _ topics: [Int64],
+        _ request: PageRequest,
+        _ head: Int64,
+        into content: inout PageContent
+    ) throws(SQLiteFailure) -> Int64 {
+        let statement: PreparedStatement
+        do {
+            statement = try PreparedStatement(self.database, self.mergeSQL(topics.count))
+        } catch {
+            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+        }
+        for (index, number) in topics.enumerated() {
+            statement.bind(number, at: Int32(index) + 1)
+        }
+        statement.bind(request.after, at: Int32(topics.count) + 1)
+        statement.bind(head, at: Int32(topics.count) + 2)
+        while try statement.step() {
+            if case .full = content.take(statement) {
+                statement.reset()
+                return content.through
+            }
+        }
+        return head
+    }
+
+    /// SQLite merges the arms row by row: each is in the order of the index, none is sorted.
+    private func mergeSQL(_ count: Int) -> String {
+        let (after, through) = (count + 1, count + 2)
+        let arms = (1...count).map { topic in
+            """
+            SELECT \(Self.columns) FROM messages
+            WHERE topic_id = ?\(topic) AND id > ?\(after) AND id <= ?\(through)
+            """
+        }
+        return arms.joined(separator: " UNION ALL ") + " ORDER BY id"
+    }
+
+    /// Reads the log by id and keeps what the filter selects, up to a number of rows.
+    private func scan(
+        _ request: PageRequest,
+        _ head: Int64,
+        into content: inout PageContent
+    ) throws(SQLiteFailure) -> Int64 {
+        let examinedMax = self.limits.pageRowsExaminedMax
+        self.scan.bind(request.after, at: 1)
+        self.scan.bind(head, at: 2)
+        self.scan.bind(Int64(examinedMax), at: 3)
+        var examined = 0
+        var last = request.after
+        while try self.scan.step() {
+            examined += 1
+            if case .full = content.take(self.scan) {
+                self.scan.reset()
+                return content.through
+            }
+            last = self.scan.int64(0)
+        }
+        return examined == examinedMax ? last : head
+    }
+}
+
+/// The messages of a page while it is read.
+private struct PageContent {
+    enum Taken {
+        case more
+        /// The page has no room for this row.
+        case full
+    }
+
+    private(set) var messages: [Message] = []
+    /// The last id that was looked at and is not left for the next page.
+    private(set) var through: Int64
+
+    private let request: PageRequest
+    private let catalog: TopicCatalog
+    private var bytes = 0
+    /// Topics met so far; nothing for those the filter does not select.
+    private var topics: [Int64: TopicName?] = [:]
+
+    init(_ request: PageRequest, catalog: TopicCatalog) {
+        self.request = request
+        self.catalog = catalog
+        self.through = request.after
+    }
+
+    mutating func take(_ row: PreparedStatement) -> Taken {
+        let id = row.int64(0)
+        let number = row.int64(1)
+        guard let topic = self.selected(number), !self.isBeforeTail(id, number) else {
+            self.through = id
+            return .more
+        }
+        if self.messages.count == self.request.messagesMax { return .full }
+        let message = Message(row, topic: topic)
+        if !self.messages.isEmpty && self.bytes + message.bytes > self.request.bytesMax {
+            return .full
+        }
+        self.messages.append(message)
+        self.bytes += message.bytes
+        self.through = id
+        return .more
+    }
+
+    private mutating func selected(_ number: Int64) -> TopicName? {
+        if let known = self.topics[number] { return known }
+        let name = self.catalog.name(of: number).flatMap {
+            self.request.filter.matches($0) ? $0 : nil
+        }
+        self.topics[number] = .some(name)
+        return name
+    }
+
+    private func isBeforeTail(_ id: Int64, _ number: Int64) -> Bool {
+        guard let tail = self.request.tail, id <= tail.end else { return false }
+        guard let first = tail.firstIDs[number] else { return false }
+        return id < first
+    }
+}
+
+extension Message {
+    /// Reads the columns id, topic_id, time, event, key, data.
+    fileprivate init(_ row: PreparedStatement, topic: TopicName) {
+        self.init(
+            id: row.int64(0), topic: topic, timeMilliseconds: row.int64(2),
+            event: row.textOrNil(3), key: row.textOrNil(4), data: row.text(5))
+    }
+}

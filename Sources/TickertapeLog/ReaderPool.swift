@@ -1,0 +1,72 @@
+import Foundation
+import TickertapeCore
+
+/// A few threads that read pages, first come first served.
+///
+/// Any thread. The queue is bounded by its callers: a subscription or request has at most one
+/// page being read.
+final class ReaderPool: Sendable {
+    typealias Job = @Sendable (PageReader) -> Void
+
+    private let condition = NSCondition()
+    // Safety: touched only with `condition` locked.
+    nonisolated(unsafe) private var jobs: [Job] = []
+    nonisolated(unsafe) private var firstJob = 0
+    nonisolated(unsafe) private var isClosed = false
+    nonisolated(unsafe) private var runningCount = 0
+
+    /// Starts a thread with a connection of its own.
+    func start(number: Int, run: @escaping @Sendable (ReaderPool) -> Void) {
+        self.condition.lock()
+        self.runningCount += 1
+        self.condition.unlock()
+        let thread = Thread {
+            run(self)
+            self.condition.lock()
+            self.runningCount -= 1
+            self.condition.broadcast()
+            self.condition.unlock()
+        }
+        thread.name = "tt-reader-\(number)"
+        thread.start()
+    }
+
+    /// - Returns: `false` when the pool is closed.
+    func submit(_ job: @escaping Job) -> Bool {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        if self.isClosed { return false }
+        self.jobs.append(job)
+        self.condition.signal()
+        return true
+    }
+
+    /// Waits for the next job; nothing once the pool is closed and empty.
+    func next() -> Job? {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        while self.firstJob == self.jobs.count {
+            if self.isClosed { return nil }
+            self.condition.wait()
+        }
+        let job = self.jobs[self.firstJob]
+        self.firstJob += 1
+        if self.firstJob == self.jobs.count {
+            self.jobs.removeAll(keepingCapacity: true)
+            self.firstJob = 0
+        } else if self.firstJob > 1_024 {
+            self.jobs.removeFirst(self.firstJob)
+            self.firstJob = 0
+        }
+        return job
+    }
+
+    /// Lets the threads finish what is queued, and waits for them.
+    func close() {
+        self.condition.lock()
+        self.isClosed = true
+        self.condition.broadcast()
+        while self.runningCount > 0 { self.condition.wait() }
+        self.condition.unlock()
+    }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import GRDB
+package import Logging
+import Synchronization
+package import TickertapeCore
+
+/// The embedded log: one SQLite file in WAL mode.
+///
+/// In flow drafts through a bounded queue to one writer thread, which puts everything that
+/// waits into one transaction, syncs it, and announces the batch and then the results. Out flow
+/// pages, read by a few threads with connections of their own: readers never block the writer,
+/// and no transaction outlives a page. The connections belong to their threads and are closed
+/// by them.
+package final class SQLiteLog: MessageLog {
+    /// Counted when the log was opened.
+    package let messageCountAtStart: Int
+    /// Absolute.
+    package var dataDirectoryPath: String { self.directory.path }
+
+    private let directory: DataDirectory
+    private let shared: LogShared
+    private let readers = ReaderPool()
+    private let limits: Limits
+    private let writerEnded = DispatchSemaphore(value: 0)
+    private let isClosed = Atomic<Bool>(false)
+
+    /// Opens the log in a data directory, making both if they do not exist.
+    ///
+    /// - Throws: A `DataDirectoryError` in words for the operator, or what the database reports.
+    package init(dataDirectory: String, limits: Limits, logger: Logger) throws {
+        self.directory = try DataDirectory(path: dataDirectory)
+        self.limits = limits
+        try DatabaseFile.prepare(in: self.directory)
+        let writerQueue = try DatabaseFile.openWriter(self.directory.databasePath)
+        let (shared, count) = try writerQueue.inDatabase { database in
+            try Self.load(database, limits: limits)
+        }
+        self.shared = shared
+        self.messageCountAtStart = count
+        try self.startReaders()
+        self.startWriter(writerQueue, logger)
+    }
+
+    package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
+    package var isWritable: Bool { self.shared.isWritable.load(ordering: .relaxed) }
+
+    package func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+        self.shared.announce(to: observer)
+    }
+
+    package func admit(_ draft: Draft) -> Bool {
+        self.shared.queue.admit(bytes: draft.bytes)
+    }
+
+    package func append(
+        _ drafts: [Draft],
+        completion: @escaping @Sendable ([AppendResult]) -> Void
+    ) {
+        precondition(!drafts.isEmpty, "a submission has at least one draft")
+        let bytes = drafts.reduce(0) { $0 + $1.bytes }
+        let submission = WriteQueue.Submission(
+            drafts: drafts, bytes: bytes, completion: completion)
+        guard !self.shared.queue.append(submission) else { return }
+        self.shared.queue.release(messages: drafts.count, bytes: bytes)
+        completion(Array(repeating: .failed(.closed), count: drafts.count))
+    }
+
+    package func readPage(
+        _ request: PageRequest,
+        completion: @escaping @Sendable (Result<Page, LogError>) -> Void
+    ) {
+        self.read(completion) { reader throws(SQLiteFailure) in try reader.readPage(request) }
+    }
+
+    package func findTail(
+        of filter: TopicFilter,
+        count: Int,
+        completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
+    ) {
+        self.read(completion) { reader throws(SQLiteFailure) in
+            try reader.findTail(of: filter, count: count)
+        }
+    }
+
+    package func readMessage(
+        id: Int64,
+        completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
+    ) {
+        self.read(completion) { reader throws(SQLiteFailure) in try reader.readMessage(id: id) }
+    }
+
+    package func close() {
+        guard !self.isClosed.exchange(true, ordering: .relaxed) else { return }
+        self.readers.close()
+        self.shared.queue.close()
+        self.writerEnded.wait()
+    }
+
+    private func read<Value: Sendable>(
+        _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
+        _ work: @escaping @Sendable (PageReader) throws(SQLiteFailure) -> Value
+    ) {
+        let isTaken = self.readers.submit { reader in
+            do throws(SQLiteFailure) {
+                completion(.success(try work(reader)))
+            } catch {
+                completion(.failure(error.logError))
+            }
+        }
+        if !isTaken { completion(.failure(.closed)) }
+    }
+
+    private static func load(
+        _ database: Database,
+        limits: Limits
+    ) throws -> (LogShared, count: Int) {
+        // The counter outlives the rows: an id is not reused when the last message was removed.
+        let counter = try Int64.fetchOne(
+            database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
+        let largest = try Int64.fetchOne(database, sql: "SELECT max(id) FROM messages")
+        let removed = try Int64.fetchOne(
+            database, sql: "SELECT max(removed_through) FROM topics")
+        let shared = LogShared(
+            head: max(counter ?? 0, largest ?? 0, removed ?? 0), limits: limits)
+        let topics = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT id, name, coalesce(
+                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0)
+                FROM topics ORDER BY id
+                """)
+        while let row = try topics.next() {
+            shared.catalog.add(TopicName(stored: row[1]), number: row[0], lastID: row[2])
+        }
+        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM messages")
+        return (shared, count ?? 0)
+    }
+
+    private func startReaders() throws {
+        let (shared, limits) = (self.shared, self.limits)
+        for number in 1...self.limits.readerCount {
+            let queue = try DatabaseFile.openReader(self.directory.databasePath)
+            // Prepared here so that a failure is found at the start, run on the thread.
+            try queue.inDatabase { _ = try PageReader($0, shared: shared, limits: limits) }
+            self.readers.start(number: number) { pool in
+                try? queue.inDatabase { database in
+                    let reader = try PageReader(database, shared: shared, limits: limits)
+                    while let job = pool.next() { job(reader) }
+                }
+                try? queue.close()
+            }
+        }
+    }
+
+    private func startWriter(_ queue: DatabaseQueue, _ logger: Logger) {
+        let (shared, limits, ended) = (self.shared, self.limits, self.writerEnded)
+        let thread = Thread {
+            do {
+                try queue.inDatabase { database in
+                    let writer = try LogWriter(
+                        database, shared: shared, limits: limits, logger: logger)
+                    writer.run()
+                    writer.checkpoint()
+                }
+                try queue.close()
+            } catch {
+                logger.critical(
+                    "the log's writer cannot start", metadata: ["tickertape.reason": "\(error)"])
+                shared.isWritable.store(false, ordering: .relaxed)
+            }
+            ended.signal()
+        }
+        thread.name = "tt-writer"
+        thread.start()
+    }
+}

@@ -1,0 +1,181 @@
+import Crypto
+import GRDB
+import GRDBSQLite
+import Synchronization
+import TickertapeCore
+
+/// The statements of the one open transaction, and what it holds until it is committed.
+///
+/// Writer thread only.
+struct Transaction {
+    /// What a transaction has gathered so far.
+    struct Content {
+        var messages: [Message] = []
+        var results: [AppendResult] = []
+        var newTopics: [TopicName: Int64] = [:]
+        var lastIDs: [Int64: Int64] = [:]
+    }
+
+    private(set) var content = Content()
+
+    private let connection: OpaquePointer?
+    private let catalog: TopicCatalog
+    private let begin: PreparedStatement
+    private let commit: PreparedStatement
+    private let rollback: PreparedStatement
+    private let insertTopic: PreparedStatement
+    private let insertMessage: PreparedStatement
+    private let findKey: PreparedStatement
+    private let insertKey: PreparedStatement
+    private let keptMilliseconds: Int64
+
+    /// Ids of a failed transaction are skipped, never given to other messages.
+    private var lastID: Int64
+    private var lastTopicNumber: Int64
+    private var timeMilliseconds: Int64
+
+    init(_ database: Database, shared: LogShared, limits: Limits) throws {
+        self.connection = database.sqliteConnection
+        self.catalog = shared.catalog
+        self.begin = try PreparedStatement(database, "BEGIN IMMEDIATE")
+        self.commit = try PreparedStatement(database, "COMMIT")
+        self.rollback = try PreparedStatement(database, "ROLLBACK")
+        self.insertTopic = try PreparedStatement(
+            database, "INSERT INTO topics (id, name) VALUES (?, ?)")
+        self.insertMessage = try PreparedStatement(
+            database,
+            "INSERT INTO messages (id, topic_id, time, event, key, data) VALUES (?,?,?,?,?,?)")
+        self.findKey = try PreparedStatement(
+            database,
+            """
+            SELECT digest, message_id FROM idempotency
+            WHERE topic_id = ? AND key = ? AND time > ?
+            """)
+        self.insertKey = try PreparedStatement(
+            database,
+            """
+            INSERT OR REPLACE INTO idempotency (topic_id, key, digest, message_id, time)
+            VALUES (?, ?, ?, ?, ?)
+            """)
+        self.keptMilliseconds = Int64(limits.idempotencyHours) * 3_600_000
+        self.lastID = shared.head.load(ordering: .relaxed)
+        self.lastTopicNumber =
+            try Int64.fetchOne(database, sql: "SELECT max(id) FROM topics") ?? 0
+        self.timeMilliseconds =
+            try Int64.fetchOne(
+                database, sql: "SELECT time FROM messages ORDER BY id DESC LIMIT 1") ?? 0
+    }
+
+    /// Opens the transaction; its messages get this time, or the last one if the clock went back.
+    mutating func open(atMilliseconds now: Int64) throws(SQLiteFailure) {
+        assert(self.content.results.isEmpty, "the last transaction was not taken")
+        self.timeMilliseconds = max(now, self.timeMilliseconds)
+        try self.begin.run()
+    }
+
+    mutating func insert(_ draft: Draft) throws(SQLiteFailure) {
+        let topicNumber = try self.topicNumber(of: draft.topic)
+        var digest: [UInt8] = []
+        if let key = draft.idempotencyKey {
+            digest = draft.contentDigest
+            if let earlier = try self.earlierResult(topicNumber, key, digest) {
+                self.content.results.append(earlier)
+                return
+            }
+        }
+        self.lastID += 1
+        let id = self.lastID
+        self.insertMessage.bind(id, at: 1)
+        self.insertMessage.bind(topicNumber, at: 2)
+        self.insertMessage.bind(self.timeMilliseconds, at: 3)
+        self.insertMessage.bind(draft.event, at: 4)
+        self.insertMessage.bind(draft.key, at: 5)
+        self.insertMessage.bind(bytesOf: draft.data, at: 6)
+        try self.insertMessage.run()
+        if let key = draft.idempotencyKey {
+            try self.remember(key, digest, topicNumber: topicNumber, id: id)
+        }
+        self.content.lastIDs[topicNumber] = id
+        self.content.results.append(.stored(id: id))
+        self.content.messages.append(
+            Message(
+                id: id, topic: draft.topic, timeMilliseconds: self.timeMilliseconds,
+                event: draft.event, key: draft.key, data: draft.data))
+    }
+
+    /// Makes it durable, and hands over what it held.
+    mutating func end() throws(SQLiteFailure) -> Content {
+        try self.commit.run()
+        return self.take()
+    }
+
+    /// Undoes what was inserted.
+    mutating func abandon() {
+        _ = self.take()
+        // SQLite has rolled back by itself after some failures.
+        guard sqlite3_get_autocommit(self.connection) == 0 else { return }
+        try? self.rollback.run()
+    }
+
+    private mutating func take() -> Content {
+        var taken = Content()
+        swap(&taken, &self.content)
+        return taken
+    }
+
+    private mutating func topicNumber(of name: TopicName) throws(SQLiteFailure) -> Int64 {
+        if let known = self.catalog.number(of: name) ?? self.content.newTopics[name] {
+            return known
+        }
+        // As with messages, the number of a topic that was rolled back is skipped.
+        self.lastTopicNumber += 1
+        let number = self.lastTopicNumber
+        self.insertTopic.bind(number, at: 1)
+        self.insertTopic.bind(name.text, at: 2)
+        try self.insertTopic.run()
+        self.content.newTopics[name] = number
+        return number
+    }
+
+    private func earlierResult(
+        _ topicNumber: Int64,
+        _ key: String,
+        _ digest: [UInt8]
+    ) throws(SQLiteFailure) -> AppendResult? {
+        self.findKey.bind(topicNumber, at: 1)
+        self.findKey.bind(key, at: 2)
+        self.findKey.bind(self.timeMilliseconds - self.keptMilliseconds, at: 3)
+        guard try self.findKey.step() else { return nil }
+        defer { self.findKey.reset() }
+        guard self.findKey.bytes(0) == digest else { return .idempotencyKeyReused }
+        return .alreadyStored(id: self.findKey.int64(1))
+    }
+
+    private func remember(
+        _ key: String,
+        _ digest: [UInt8],
+        topicNumber: Int64,
+        id: Int64
+    ) throws(SQLiteFailure) {
+        self.insertKey.bind(topicNumber, at: 1)
+        self.insertKey.bind(key, at: 2)
+        self.insertKey.bind(bytes: digest, at: 3)
+        self.insertKey.bind(id, at: 4)
+        self.insertKey.bind(self.timeMilliseconds, at: 5)
+        try self.insertKey.run()
+    }
+}
+
+extension Draft {
+    /// SHA-256 over event, key and data, each with its length so that none runs into the next.
+    var contentDigest: [UInt8] {
+        var hash = SHA256()
+        for part in [self.event, self.key, self.data] {
+            var length = part.map { Int64($0.utf8.count) } ?? -1
+            withUnsafeBytes(of: &length) { hash.update(bufferPointer: $0) }
+            var text = part ?? ""
+            text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        }
+        return Array(hash.finalize())
+    }
+}

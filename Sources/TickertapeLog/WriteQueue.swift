@@ -1,0 +1,99 @@
+import Foundation
+import Synchronization
+import TickertapeCore
+
+/// Drafts on their way to the writer thread, bounded in messages and bytes.
+///
+/// Any thread. Drafts are counted from `admit` until `release`, so that what waits on an event
+/// loop or inside a transaction counts too.
+final class WriteQueue: Sendable {
+    struct Submission: Sendable {
+        let drafts: [Draft]
+        let bytes: Int
+        let completion: @Sendable ([AppendResult]) -> Void
+    }
+
+    enum Work {
+        case submissions([Submission])
+        /// Nothing came until the deadline.
+        case nothing
+        /// Closed and empty.
+        case closed
+    }
+
+    private struct Waiting {
+        var submissions: [Submission] = []
+        var isClosed = false
+    }
+
+    private let limits: Limits
+    private let messages = Atomic<Int>(0)
+    private let bytes = Atomic<Int>(0)
+    private let condition = NSCondition()
+    // Safety: touched only with `condition` locked.
+    nonisolated(unsafe) private var waiting = Waiting()
+
+    init(limits: Limits) {
+        self.limits = limits
+    }
+
+    func admit(bytes: Int) -> Bool {
+        let messages = self.messages.add(1, ordering: .relaxed).newValue
+        let total = self.bytes.add(bytes, ordering: .relaxed).newValue
+        if messages <= self.limits.queueMessagesMax && total <= self.limits.queueBytesMax {
+            return true
+        }
+        self.release(messages: 1, bytes: bytes)
+        return false
+    }
+
+    func release(messages: Int, bytes: Int) {
+        let left = self.messages.subtract(messages, ordering: .relaxed).newValue
+        let bytesLeft = self.bytes.subtract(bytes, ordering: .relaxed).newValue
+        assert(left >= 0 && bytesLeft >= 0, "released more than was admitted")
+    }
+
+    /// Puts a submission at the end.
+    ///
+    /// - Returns: `false` when the queue is closed; the submission is not taken then.
+    func append(_ submission: Submission) -> Bool {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        if self.waiting.isClosed { return false }
+        self.waiting.submissions.append(submission)
+        if self.waiting.submissions.count == 1 { self.condition.signal() }
+        return true
+    }
+
+    func close() {
+        self.condition.lock()
+        self.waiting.isClosed = true
+        self.condition.signal()
+        self.condition.unlock()
+    }
+
+    /// Takes everything that waits without waiting itself.
+    func poll() -> [Submission] {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        return self.takeAll()
+    }
+
+    /// Waits until something is there, at most until `deadline`.
+    func wait(until deadline: Date) -> Work {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        while self.waiting.submissions.isEmpty {
+            if self.waiting.isClosed { return .closed }
+            if !self.condition.wait(until: deadline) { break }
+        }
+        let taken = self.takeAll()
+        return taken.isEmpty ? .nothing : .submissions(taken)
+    }
+
+    private func takeAll() -> [Submission] {
+        var taken: [Submission] = []
+        swap(&taken, &self.waiting.submissions)
+        return taken
+    }
+}

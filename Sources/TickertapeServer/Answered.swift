@@ -1,0 +1,44 @@
+import NIOCore
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// What a request got, before it is put into bytes.
+struct Answered {
+    let status: StaticString
+    let type: StaticString
+    let body: ByteBuffer
+    let fields: [(StaticString, String)]
+
+    static func json(_ body: ByteBuffer) -> Answered {
+        Answered(status: "200 OK", type: "application/json", body: body, fields: [])
+    }
+
+    static func redirect(_ location: String) -> Answered {
+        Answered(
+            status: "308 Permanent Redirect", type: "text/plain", body: ByteBuffer(),
+            fields: [("Location", location)])
+    }
+}
+
+extension Problem {
+    static var draining: Problem {
+        Problem(.draining, "the broker is stopping; try again", retryAfterSeconds: 1)
+    }
+
+    static func logUnavailable(_ reason: String) -> Problem {
+        Problem(
+            .logUnavailable, "\(reason); nothing was stored, try again", retryAfterSeconds: 1)
+    }
+
+    init(_ error: LogError, _ server: LoopServer) {
+        switch error {
+        case .diskFull:
+            self.init(
+                .diskFull, "the disk of the log is full; nothing was stored",
+                retryAfterSeconds: server.limits.publishRetrySeconds)
+        case .unavailable: self = .logUnavailable("the log failed")
+        case .closed: self = .draining
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeWire
+
+/// A connection that has become an event stream.
+///
+/// Confined to its event loop. Decides nothing: tells the subscription what the socket does.
+final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let framing: StreamFraming
+    private let server: LoopServer
+    private var context: ChannelHandlerContext?
+    private var subscription: Subscription?
+    private var isEnding = false
+
+    init(server: LoopServer, framing: StreamFraming) {
+        self.server = server
+        self.framing = framing
+    }
+
+    func start(_ query: SubscribeQuery) {
+        self.subscription = self.server.fanout.subscribe(
+            to: query.filter, from: query.start, transport: self)
+        // The socket may have failed while the opening was written.
+        if self.context == nil { self.closeSubscription() }
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Nothing is expected from a subscriber; what comes is dropped.
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        self.server.count.closeStream()
+        self.server.count.closed()
+        self.closeSubscription()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // A full socket is told by `write`, in whose middle this would come.
+        guard context.channel.isWritable, let subscription = self.subscription else { return }
+        self.server.fanout.socketDrained(subscription)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A subscriber that closes its side is gone.
+        if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
+            context.close(promise: nil)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func write(_ frames: ByteBuffer) -> Bool {
+        guard let context = self.context, !self.isEnding else { return true }
+        context.writeAndFlush(self.wrapOutboundOut(frames), promise: nil)
+        return !context.channel.isWritable
+    }
+
+    func end(retryMilliseconds: Int64) {
+        guard let context = self.context, !self.isEnding else { return }
+        self.isEnding = true
+        self.closeSubscription()
+        var farewell = ByteBufferAllocator().buffer(capacity: 64)
+        EventStreamFrame.writeFarewell(retryMilliseconds: retryMilliseconds, into: &farewell)
+        var bytes = self.framing.wrap(farewell)
+        bytes.writeStaticString(self.framing.end)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: written)
+    }
+
+    private func closeSubscription() {
+        guard let subscription = self.subscription else { return }
+        self.subscription = nil
+        self.server.fanout.close(subscription)
+    }
+}

@@ -1,0 +1,121 @@
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// One request for a page of history, which may wait for its first message.
+///
+/// Confined to its event loop. The connection holds everything else until it is answered.
+final class HistoryExchange {
+    private let query: HistoryQuery
+    private let server: LoopServer
+    private weak var connection: ConnectionHandler?
+    private var cursor: Int64
+    private var gaps = GapTeller()
+    private var gap: Gap?
+    private var answer: ((Result<Answered, Problem>) -> Void)?
+    private var waiter: HistoryWaiter?
+    private var timer: Scheduled<Void>?
+
+    init(_ query: HistoryQuery, _ connection: ConnectionHandler) {
+        self.query = query
+        self.connection = connection
+        self.server = connection.server
+        self.cursor = 0
+    }
+
+    func start(_ answer: @escaping (Result<Answered, Problem>) -> Void) {
+        self.answer = answer
+        let head = self.server.fanout.head
+        switch self.query.after {
+        case .after(let cursor) where cursor <= head:
+            self.cursor = cursor
+        case .after, .unknown, .live, .tail:
+            // The cursor cannot be used: say so at once, and go on from the head.
+            let gap = self.query.after.gap(head: head)
+            self.finish([], next: gap.cursor, gap: gap)
+            return
+        }
+        self.read()
+    }
+
+    private func read() {
+        let request = PageRequest(
+            filter: self.query.filter, after: self.cursor, messagesMax: self.query.limit,
+            bytesMax: self.server.limits.historyBytesMax)
+        self.server.fanout.readPage(request) { result in self.take(result) }
+    }
+
+    private func take(_ result: Result<Page, LogError>) {
+        guard self.answer != nil else { return }
+        let page: Page
+        switch result {
+        case .failure(let error):
+            self.finish(.failure(Problem(error, self.server)))
+            return
+        case .success(let read): page = read
+        }
+        self.gap = self.gaps.gap(before: page, after: self.cursor)
+        if !page.messages.isEmpty {
+            self.finish(page.messages, next: page.through, gap: self.gap)
+            return
+        }
+        self.cursor = page.through
+        if page.through < page.head {
+            // Only rows that the filter does not select so far.
+            self.read()
+            return
+        }
+        guard self.query.waitSeconds > 0, self.gap == nil, !self.server.isDraining else {
+            self.finish([], next: page.through, gap: self.gap)
+            return
+        }
+        self.wait(since: page.head)
+    }
+
+    private func wait(since head: Int64) {
+        if self.timer == nil {
+            let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
+            self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
+                in: .nanoseconds(nanoseconds)
+            ) { self.finish([], next: self.cursor, gap: nil) }
+        }
+        let waiter = HistoryWaiter { [weak self] in
+            self?.waiter = nil
+            self?.read()
+        }
+        // What was announced between the read and now would not wake a waiter any more.
+        if self.server.fanout.delivered > head {
+            self.read()
+            return
+        }
+        self.waiter = waiter
+        self.connection?.waiting = self
+        self.server.fanout.wait(for: self.query.filter, waiter: waiter)
+    }
+
+    /// Answers what there is: the connection is gone, or the broker stops.
+    func cancel() {
+        self.finish([], next: self.cursor, gap: self.gap)
+    }
+
+    private func finish(_ messages: [Message], next: Int64, gap: Gap?) {
+        var body = ByteBufferAllocator().buffer(
+            capacity: 64 + messages.reduce(0) { $0 + $1.bytes * 2 })
+        body.writeJSON(history: messages, next: next, gap: gap)
+        self.finish(.success(.json(body)))
+    }
+
+    private func finish(_ result: Result<Answered, Problem>) {
+        guard let answer = self.answer else { return }
+        self.answer = nil
+        self.timer?.cancel()
+        if let waiter = self.waiter {
+            self.waiter = nil
+            self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
+        }
+        self.connection?.waiting = nil
+        answer(result)
+    }
+}

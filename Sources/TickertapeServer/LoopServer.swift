@@ -1,0 +1,63 @@
+import Foundation
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeWire
+
+/// What the connections of one event loop share.
+///
+/// Safety: confined to its event loop.
+final class LoopServer: @unchecked Sendable {
+    let fanout: LoopFanout
+    let limits: Limits
+    let router: Router
+    let count: ConnectionCount
+    let demoPage: [UInt8]
+
+    private(set) var response: Response
+    private(set) var isDraining = false
+    /// Counts ticks; deadlines are told in them, so that no request asks for the time.
+    private(set) var tick = 0
+    private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+
+    static let ticksPerSecond = 4
+
+    init(fanout: LoopFanout, limits: Limits, demoPage: [UInt8]?, count: ConnectionCount) {
+        self.fanout = fanout
+        self.limits = limits
+        self.router = Router(limits: limits, hasDemo: demoPage != nil)
+        self.demoPage = demoPage ?? []
+        self.count = count
+        self.response = Self.currentResponse()
+    }
+
+    func deadline(seconds: Double) -> Int {
+        self.tick + max(1, Int((seconds * Double(Self.ticksPerSecond)).rounded(.up)))
+    }
+
+    func add(_ connection: ConnectionHandler) {
+        self.connections[ObjectIdentifier(connection)] = connection
+    }
+
+    func remove(_ connection: ConnectionHandler) {
+        self.connections[ObjectIdentifier(connection)] = nil
+    }
+
+    func advance() {
+        self.tick += 1
+        self.response = Self.currentResponse()
+        for connection in self.connections.values where connection.deadline <= self.tick {
+            connection.deadlineReached()
+        }
+    }
+
+    func drain() {
+        self.isDraining = true
+        for connection in self.connections.values { connection.drain() }
+    }
+
+    private static func currentResponse() -> Response {
+        let milliseconds = Int64(Date().timeIntervalSince1970 * 1_000)
+        return Response(date: httpDate(milliseconds: milliseconds))
+    }
+}

@@ -1,0 +1,128 @@
+import NIOHTTP1
+import TickertapeCore
+import TickertapeWire
+
+/// The fields of a request that the broker looks at, picked in one pass.
+struct RequestHeader {
+    private(set) var hostCount = 0
+    private(set) var contentLength: Int?
+    private(set) var isChunked = false
+    private(set) var contentType: String?
+    private(set) var contentEncoding: String?
+    private(set) var expect: String?
+    private(set) var idempotencyKey: String?
+    private(set) var lastEventID: String?
+    private(set) var acceptsEventStream = false
+
+    init(_ headers: HTTPHeaders) {
+        // By length first: most fields are skipped without comparing a letter.
+        for (name, value) in headers {
+            switch name.utf8.count {
+            case 4 where isSame(name, "host"): self.hostCount += 1
+            case 6 where isSame(name, "expect"): self.expect = value
+            case 6 where isSame(name, "accept"):
+                if value.lowercased().contains("text/event-stream") {
+                    self.acceptsEventStream = true
+                }
+            case 12 where isSame(name, "content-type"): self.contentType = value
+            case 13 where isSame(name, "last-event-id"): self.lastEventID = value
+            case 14 where isSame(name, "content-length"):
+                self.contentLength = Int(value)
+            case 15 where isSame(name, "idempotency-key"): self.idempotencyKey = value
+            case 16 where isSame(name, "content-encoding"): self.contentEncoding = value
+            case 17 where isSame(name, "transfer-encoding"): self.isChunked = true
+            default: break
+            }
+        }
+    }
+
+    var hasBody: Bool { self.isChunked || (self.contentLength ?? 0) > 0 }
+
+    /// What the body of a publish may not be, by its header alone.
+    func checkPublish(_ limits: Limits) throws(Problem) {
+        guard self.isChunked || self.contentLength != nil else {
+            throw Problem(
+                .lengthRequired, "send Content-Length, or Transfer-Encoding: chunked")
+        }
+        if let length = self.contentLength, length > limits.messageBytesMax {
+            throw .messageTooLarge(limits)
+        }
+        if let encoding = self.contentEncoding, !isSame(encoding, "identity") {
+            throw Problem(
+                .unsupportedContentEncoding,
+                "the payload is carried as it is; send it without Content-Encoding")
+        }
+        try self.checkCharset()
+        try self.checkIdempotencyKey(limits)
+    }
+
+    /// `POST /events` takes JSON.
+    func checkSubscribe(_ limits: Limits) throws(Problem) {
+        guard self.isChunked || self.contentLength != nil else {
+            throw Problem(
+                .lengthRequired, "send Content-Length, or Transfer-Encoding: chunked")
+        }
+        if let length = self.contentLength, length > limits.subscribeBodyBytesMax {
+            throw .bodyTooLarge(limits)
+        }
+        let type = self.contentType?.split(separator: ";").first.map(trimmed) ?? ""
+        guard isSame(type, "application/json") else {
+            throw Problem(.unsupportedMediaType, "send Content-Type: application/json")
+        }
+        try self.checkCharset()
+    }
+
+    private func checkCharset() throws(Problem) {
+        guard let type = self.contentType, type.utf8.contains(UInt8(ascii: ";")) else { return }
+        for parameter in type.split(separator: ";").dropFirst() {
+            let pair = parameter.split(separator: "=", maxSplits: 1)
+            guard pair.count == 2, isSame(trimmed(pair[0]), "charset") else { continue }
+            let charset = trimmed(pair[1]).filter { $0 != "\"" }
+            let isTaken = ["utf-8", "utf8", "us-ascii", "ascii"].contains { isSame(charset, $0) }
+            guard isTaken else {
+                throw Problem(
+                    .unsupportedCharset, "payloads are UTF-8, this one says '\(charset)'")
+            }
+        }
+    }
+
+    private func checkIdempotencyKey(_ limits: Limits) throws(Problem) {
+        guard let key = self.idempotencyKey else { return }
+        let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {
+            throw Problem(
+                .invalidParameter,
+                """
+                Idempotency-Key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
+                characters
+                """)
+        }
+    }
+}
+
+extension Problem {
+    static func messageTooLarge(_ limits: Limits) -> Problem {
+        Problem(.messageTooLarge, "a message has at most \(limits.messageBytesMax) bytes")
+    }
+
+    static func bodyTooLarge(_ limits: Limits) -> Problem {
+        Problem(.bodyTooLarge, "the body has at most \(limits.subscribeBodyBytesMax) bytes")
+    }
+}
+
+/// Whether two ASCII words are the same but for case.
+func isSame(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
+    left.utf8.count == right.utf8.count
+        && zip(left.utf8, right.utf8).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
+}
+
+private func asciiLowercased(_ byte: UInt8) -> UInt8 {
+    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+}
+
+private func trimmed(_ text: Substring) -> Substring {
+    let isSpace = { (character: Character) in character == " " || character == "\t" }
+    let start = text.drop(while: isSpace)
+    guard let last = start.lastIndex(where: { !isSpace($0) }) else { return start }
+    return start[...last]
+}

@@ -1,0 +1,180 @@
+import NIOCore
+import NIOHTTP1
+import TickertapeCore
+import TickertapeWire
+
+/// What the connection does next with a request that comes in piece by piece.
+enum RequestStep {
+    /// Nothing yet.
+    case more
+    /// Say that the body may come (RFC 9110 §10.1.1).
+    case sendContinue
+    case publish(Draft, RequestEnd)
+    case start(Route, RequestEnd)
+    case subscribe(SubscribeQuery, RequestEnd)
+    /// Refuse it. What follows of its body is dropped by the machine.
+    case refuse(Problem, RequestEnd)
+}
+
+/// What is needed of a request to answer it.
+struct RequestEnd {
+    var isHead = false
+    /// The connection ends after the answer.
+    var mustClose = false
+    var isHTTP10 = false
+    var acceptsEventStream = false
+}
+
+/// Puts requests together from their parts and checks them on the way.
+///
+/// No IO. One request at a time, as the decoder gives them.
+struct RequestMachine {
+    private enum State {
+        case idle
+        /// The head was good; a body that nobody asked for is dropped.
+        case withoutBody(Route, RequestEnd, dropped: Int)
+        case publish(PublishTarget, idempotencyKey: String?, RequestEnd, ByteBuffer?)
+        case subscribe(RequestHeader, RequestEnd, ByteBuffer?)
+        /// Refused and answered; the rest of the body is dropped.
+        case refused
+    }
+
+    private var state = State.idle
+    private let router: Router
+    private let limits: Limits
+
+    init(router: Router) {
+        self.router = router
+        self.limits = router.limits
+    }
+
+    var isIdle: Bool {
+        if case .idle = self.state { return true }
+        return false
+    }
+
+    mutating func received(_ part: HTTPServerRequestPart) -> RequestStep {
+        switch part {
+        case .head(let head): return self.head(head)
+        case .body(let bytes): return self.body(bytes)
+        case .end: return self.end()
+        }
+    }
+
+    private mutating func head(_ head: HTTPRequestHead) -> RequestStep {
+        let header = RequestHeader(head.headers)
+        var end = RequestEnd()
+        end.isHead = head.method == .HEAD
+        end.isHTTP10 = head.version.minor == 0
+        end.mustClose = !head.isKeepAlive || end.isHTTP10
+        end.acceptsEventStream = header.acceptsEventStream
+        do throws(Problem) {
+            try self.checkHead(head, header)
+            let route = try self.router.route(head, header)
+            switch route {
+            case .publish(let target):
+                try header.checkPublish(self.limits)
+                self.state = .publish(
+                    target, idempotencyKey: header.idempotencyKey, end, nil)
+            case .eventsByBody:
+                try header.checkSubscribe(self.limits)
+                self.state = .subscribe(header, end, nil)
+            default:
+                self.state = .withoutBody(route, end, dropped: 0)
+            }
+            let isAwaited = header.expect != nil && header.hasBody && !end.isHTTP10
+            return isAwaited ? .sendContinue : .more
+        } catch {
+            self.state = .refused
+            let length = header.contentLength ?? 0
+            if header.isChunked || length > self.limits.discardedBodyBytesMax {
+                end.mustClose = true
+            }
+            // A client that waits for 100 sends no body once it has the answer, or all of it.
+            if header.expect != nil && header.hasBody { end.mustClose = true }
+            return .refuse(error, end)
+        }
+    }
+
+    private func checkHead(
+        _ head: HTTPRequestHead,
+        _ header: RequestHeader
+    ) throws(Problem) {
+        guard head.version.major == 1 else {
+            throw Problem(.httpVersion, "HTTP/1.1 and HTTP/1.0 are served")
+        }
+        guard header.hostCount == 1 || (header.hostCount == 0 && head.version.minor == 0) else {
+            throw Problem(.badRequest, "a request has exactly one Host (RFC 9112 §3.2)")
+        }
+        if let expect = header.expect, !isSame(expect, "100-continue") {
+            throw Problem(.expectationFailed, "the one expectation known is 100-continue")
+        }
+    }
+
+    private mutating func body(_ bytes: ByteBuffer) -> RequestStep {
+        switch self.state {
+        case .idle: preconditionFailure("a body comes after its head")
+        case .refused: return .more
+        case .withoutBody(let route, var end, let dropped):
+            let total = dropped + bytes.readableBytes
+            guard total <= self.limits.discardedBodyBytesMax else {
+                self.state = .refused
+                end.mustClose = true
+                return .refuse(.bodyTooLarge(self.limits), end)
+            }
+            self.state = .withoutBody(route, end, dropped: total)
+            return .more
+        case .publish(let target, let key, var end, let body):
+            self.state = .refused
+            let whole = joined(body, bytes)
+            guard whole.readableBytes <= self.limits.messageBytesMax else {
+                end.mustClose = true
+                return .refuse(.messageTooLarge(self.limits), end)
+            }
+            self.state = .publish(target, idempotencyKey: key, end, whole)
+            return .more
+        case .subscribe(let header, var end, let body):
+            self.state = .refused
+            let whole = joined(body, bytes)
+            guard whole.readableBytes <= self.limits.subscribeBodyBytesMax else {
+                end.mustClose = true
+                return .refuse(.bodyTooLarge(self.limits), end)
+            }
+            self.state = .subscribe(header, end, whole)
+            return .more
+        }
+    }
+
+    private mutating func end() -> RequestStep {
+        let ended = self.state
+        self.state = .idle
+        switch ended {
+        case .idle: preconditionFailure("a request ends after its head")
+        case .refused: return .more
+        case .withoutBody(let route, let end, _): return .start(route, end)
+        case .publish(let target, let key, let end, let body):
+            let bytes = body?.readableBytesView ?? ByteBuffer().readableBytesView
+            guard let data = String(validating: bytes, as: UTF8.self) else {
+                return .refuse(
+                    Problem(.notUTF8, "the payload is carried as text: send UTF-8"), end)
+            }
+            let draft = Draft(
+                topic: target.topic, event: target.event, key: target.key, data: data,
+                idempotencyKey: key)
+            return .publish(draft, end)
+        case .subscribe(let header, let end, let body):
+            do throws(Problem) {
+                let decoded = try SubscribeBody.decode(body ?? ByteBuffer())
+                return .subscribe(try self.router.subscribe(decoded, header), end)
+            } catch {
+                return .refuse(error, end)
+            }
+        }
+    }
+}
+
+private func joined(_ body: ByteBuffer?, _ bytes: ByteBuffer) -> ByteBuffer {
+    guard var body else { return bytes }
+    body.writeImmutableBuffer(bytes)
+    return body
+}

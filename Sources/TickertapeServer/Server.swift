@@ -1,0 +1,176 @@
+import Foundation
+package import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import TickertapeBroker
+package import TickertapeCore
+package import TickertapeLog
+
+/// The public door: one listener, HTTP/1 connections, event streams.
+///
+/// In come bytes on a few event loops, each with its `LoopServer`; what they publish goes to the
+/// loop's share of the broker, and what it delivers goes straight to the sockets of the loop.
+/// Nothing here is called by another thread but `start` and `stop`.
+package final class Server: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let broker: Broker
+    private let loops: [LoopServer]
+    private let listener: any Channel
+    private let emptied: EventLoopFuture<Void>
+    private let count: ConnectionCount
+    private let logger: Logger
+    private let limits: Limits
+
+    /// The port that is listened on, also when it was picked.
+    package var port: Int { self.listener.localAddress?.port ?? 0 }
+
+    /// Where to listen and with how many loops.
+    package struct Configuration: Sendable {
+        package var host: String
+        /// 0 picks a free one.
+        package var port: Int
+        package var loopCount: Int
+        package var hasDemo: Bool
+
+        package init(host: String, port: Int, loopCount: Int, hasDemo: Bool) {
+            self.host = host
+            self.port = port
+            self.loopCount = loopCount
+            self.hasDemo = hasDemo
+        }
+    }
+
+    /// Starts listening.
+    ///
+    /// - Throws: What the system says when the address cannot be used.
+    package init(
+        _ configuration: Configuration,
+        log: any MessageLog,
+        limits: Limits,
+        logger: Logger
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
+        let eventLoops = group.makeIterator().map { $0 }
+        let emptied = eventLoops[0].makePromise(of: Void.self)
+        let count = ConnectionCount(emptied: emptied)
+        let broker = Broker(log: log, eventLoops: eventLoops, limits: limits)
+        let page = configuration.hasDemo ? PackageResources.demo_html : nil
+        let loops = eventLoops.map { eventLoop in
+            LoopServer(
+                fanout: broker.fanout(on: eventLoop), limits: limits, demoPage: page,
+                count: count)
+        }
+        self.group = group
+        self.broker = broker
+        self.loops = loops
+        self.count = count
+        self.emptied = emptied.futureResult
+        self.limits = limits
+        self.logger = logger
+        do {
+            self.listener = try await Self.listen(configuration, group, loops, count, limits)
+        } catch {
+            emptied.succeed()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        for (eventLoop, server) in zip(eventLoops, loops) {
+            let interval = TimeAmount.milliseconds(1_000 / Int64(LoopServer.ticksPerSecond))
+            eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+                server.advance()
+            }
+        }
+        if configuration.hasDemo {
+            let feed = DemoFeed(loops[0])
+            eventLoops[0].execute { feed.start() }
+        }
+    }
+
+    /// Stops accepting, lets everything in flight finish, and ends the streams.
+    ///
+    /// Takes at most `drainSeconds`; what is still open then is closed.
+    package func stop() async {
+        self.logger.info(
+            "draining", metadata: ["tickertape.connections": "\(self.count.current)"])
+        try? await self.listener.close()
+        for server in self.loops {
+            server.fanout.eventLoop.execute { server.drain() }
+        }
+        self.broker.endSubscriptions()
+        self.count.drain()
+        let deadline = self.group.next().scheduleTask(
+            in: .nanoseconds(Int64(self.limits.drainSeconds * 1_000_000_000))
+        ) { [count = self.count] in count.giveUp() }
+        try? await self.emptied.get()
+        deadline.cancel()
+        self.logger.info(
+            "drained", metadata: ["tickertape.connections_left": "\(self.count.current)"])
+    }
+
+    /// Ends the loops. After this nothing is answered any more.
+    package func shutdown() async {
+        try? await self.group.shutdownGracefully()
+    }
+
+    private static func listen(
+        _ configuration: Configuration,
+        _ group: MultiThreadedEventLoopGroup,
+        _ loops: [LoopServer],
+        _ count: ConnectionCount,
+        _ limits: Limits
+    ) async throws -> any Channel {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Int32(limits.listenBacklog))
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.maxMessagesPerRead, value: 64)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptGate(count: count, connectionsMax: limits.connectionsMax))
+                }
+            }
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .tcpOption(.init(rawValue: notSentLowWatermark)),
+                value: limits.socketUnsentBytesMax
+            )
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(
+                .writeBufferWaterMark,
+                value: .init(
+                    low: limits.subscriberBufferedBytesMax / 2,
+                    high: limits.subscriberBufferedBytesMax)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard
+                        let server = loops.first(where: {
+                            $0.fanout.eventLoop === channel.eventLoop
+                        })
+                    else { preconditionFailure("a connection lives on a loop of the server") }
+                    try Self.addHandlers(to: channel, server)
+                }
+            }
+            .bind(host: configuration.host, port: configuration.port)
+            .get()
+    }
+
+    private static func addHandlers(to channel: any Channel, _ server: LoopServer) throws {
+        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
+        // A target over its own limit still parses, so that it is answered 414 and not 431.
+        decoderLimits.maxHeaderFieldSize = server.limits.headBytesMax
+        decoderLimits.maxHeaderListSize = server.limits.headBytesMax
+        decoderLimits.maxHeaderFieldCount = server.limits.headerFieldsMax
+        let decoder = ByteToMessageHandler(
+            HTTPRequestDecoder(
+                leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
+                limitConfiguration: decoderLimits))
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(decoder)
+        try pipeline.addHandler(ConnectionHandler(server: server, decoder: decoder))
+    }
+}
+
+/// TCP_NOTSENT_LOWAT of Linux (tcp(7)); the name is not in Glibc's Swift module.
+private let notSentLowWatermark: CInt = 25

@@ -1,0 +1,67 @@
+package import NIOCore
+package import TickertapeCore
+
+/// The JSON shapes of the HTTP API.
+extension ByteBuffer {
+    /// `{"id","topic","time","event","key","data"}`; `event` and `key` only when set.
+    package mutating func writeJSON(_ message: Message) {
+        self.writeStaticString("{\"id\":")
+        self.writeDecimal(message.id)
+        self.writeStaticString(",\"topic\":")
+        self.writeJSON(string: message.topic.text)
+        self.writeStaticString(",\"time\":\"")
+        self.writeString(rfc3339(milliseconds: message.timeMilliseconds))
+        self.writeStaticString("\"")
+        if let event = message.event {
+            self.writeStaticString(",\"event\":")
+            self.writeJSON(string: event)
+        }
+        if let key = message.key {
+            self.writeStaticString(",\"key\":")
+            self.writeJSON(string: key)
+        }
+        self.writeStaticString(",\"data\":")
+        self.writeJSON(string: message.data)
+        self.writeStaticString("}")
+    }
+
+    /// `{"messages":[…],"next":1043}`, with `"gap"` when messages after the cursor are gone.
+    package mutating func writeJSON(history messages: [Message], next: Int64, gap: Gap?) {
+        self.writeStaticString("{\"messages\":[")
+        for (index, message) in messages.enumerated() {
+            if index > 0 { self.writeStaticString(",") }
+            self.writeJSON(message)
+        }
+        self.writeStaticString("],\"next\":")
+        self.writeDecimal(next)
+        if let gap {
+            self.writeStaticString(",\"gap\":")
+            self.writeJSON(gap)
+        }
+        self.writeStaticString("}")
+    }
+
+    /// `{"after":41,"resumed":900,"reason":"retention"}`.
+    package mutating func writeJSON(_ gap: Gap) {
+        self.writeStaticString("{\"after\":")
+        if let after = gap.after {
+            self.writeDecimal(after)
+        } else {
+            self.writeStaticString("null")
+        }
+        self.writeStaticString(",\"resumed\":")
+        self.writeDecimal(gap.resumed)
+        self.writeStaticString(",\"reason\":")
+        self.writeJSON(string: gap.reason.rawValue)
+        self.writeStaticString("}")
+    }
+
+    /// The answer to a publish: `{"id":1043,"topic":"stocks/AAPL"}`.
+    package mutating func writeJSON(publishedID id: Int64, topic: TopicName) {
+        self.writeStaticString("{\"id\":")
+        self.writeDecimal(id)
+        self.writeStaticString(",\"topic\":")
+        self.writeJSON(string: topic.text)
+        self.writeStaticString("}")
+    }
+}

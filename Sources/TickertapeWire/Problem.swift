@@ -1,0 +1,132 @@
+package import NIOCore
+
+/// Why a request was refused, as `application/problem+json` (RFC 9457).
+package struct Problem: Error, Sendable, Equatable {
+    /// The stable codes; the table in `docs/protocol.md` is their registry.
+    package enum Code: String, CaseIterable, Sendable {
+        case badRequest = "bad_request"
+        case badPercentEncoding = "bad_percent_encoding"
+        case invalidTopic = "invalid_topic"
+        case invalidPattern = "invalid_pattern"
+        case invalidParameter = "invalid_parameter"
+        case unknownParameter = "unknown_parameter"
+        case repeatedParameter = "repeated_parameter"
+        case tooManyTopics = "too_many_topics"
+        case invalidBody = "invalid_body"
+        case notFound = "not_found"
+        case messageNotFound = "message_not_found"
+        case methodNotAllowed = "method_not_allowed"
+        case requestTimeout = "request_timeout"
+        case lengthRequired = "length_required"
+        case messageTooLarge = "message_too_large"
+        case bodyTooLarge = "body_too_large"
+        case uriTooLong = "uri_too_long"
+        case notUTF8 = "not_utf8"
+        case unsupportedCharset = "unsupported_charset"
+        case unsupportedContentEncoding = "unsupported_content_encoding"
+        case unsupportedMediaType = "unsupported_media_type"
+        case expectationFailed = "expectation_failed"
+        case idempotencyKeyReused = "idempotency_key_reused"
+        case headersTooLarge = "headers_too_large"
+        case queueFull = "queue_full"
+        case draining = "draining"
+        case logUnavailable = "log_unavailable"
+        case tooManyStreams = "too_many_streams"
+        case httpVersion = "http_version"
+        case diskFull = "disk_full"
+    }
+
+    package let code: Code
+    /// One sentence that says what to change.
+    package let detail: String
+    /// Seconds for `Retry-After`, where trying again later can help.
+    package var retryAfterSeconds: Int?
+    /// Methods for `Allow`, with 405.
+    package var allow: String?
+
+    package init(
+        _ code: Code,
+        _ detail: String,
+        retryAfterSeconds: Int? = nil,
+        allow: String? = nil
+    ) {
+        self.code = code
+        self.detail = detail
+        self.retryAfterSeconds = retryAfterSeconds
+        self.allow = allow
+    }
+
+    package func write(into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("{\"status\":")
+        buffer.writeDecimal(Int64(self.code.status))
+        buffer.writeStaticString(",\"code\":")
+        buffer.writeJSON(string: self.code.rawValue)
+        buffer.writeStaticString(",\"title\":")
+        buffer.writeJSON(string: self.code.title)
+        buffer.writeStaticString(",\"detail\":")
+        buffer.writeJSON(string: self.detail)
+        buffer.writeStaticString("}")
+    }
+}
+
+extension Problem.Code {
+    /// The HTTP status (RFC 9110 §15) the problem comes with.
+    package var status: Int {
+        switch self {
+        case .badRequest, .badPercentEncoding, .invalidTopic, .invalidPattern,
+            .invalidParameter, .unknownParameter, .repeatedParameter, .tooManyTopics,
+            .invalidBody:
+            400
+        case .notFound, .messageNotFound: 404
+        case .methodNotAllowed: 405
+        case .requestTimeout: 408
+        case .lengthRequired: 411
+        case .messageTooLarge, .bodyTooLarge: 413
+        case .uriTooLong: 414
+        case .notUTF8, .unsupportedCharset, .unsupportedContentEncoding, .unsupportedMediaType:
+            415
+        case .expectationFailed: 417
+        case .idempotencyKeyReused: 422
+        case .headersTooLarge: 431
+        case .queueFull, .draining, .logUnavailable, .tooManyStreams: 503
+        case .httpVersion: 505
+        case .diskFull: 507
+        }
+    }
+
+    /// The same for every problem with this code.
+    package var title: String {
+        switch self {
+        case .badRequest: "The request is not well-formed HTTP"
+        case .badPercentEncoding: "The percent-encoding is malformed"
+        case .invalidTopic: "This is no name for a topic"
+        case .invalidPattern: "This is no pattern for topics"
+        case .invalidParameter: "A parameter has a value out of its range"
+        case .unknownParameter: "There is no such parameter"
+        case .repeatedParameter: "A parameter stands more than once"
+        case .tooManyTopics: "Too many topics for one stream"
+        case .invalidBody: "The body is not what this request takes"
+        case .notFound: "There is nothing here"
+        case .messageNotFound: "The topic has no message with this id"
+        case .methodNotAllowed: "This method is not allowed here"
+        case .requestTimeout: "The request took too long to arrive"
+        case .lengthRequired: "The length of the body is missing"
+        case .messageTooLarge: "The message is too large"
+        case .bodyTooLarge: "The body is too large"
+        case .uriTooLong: "The request target is too long"
+        case .notUTF8: "The payload is not UTF-8 text"
+        case .unsupportedCharset: "The charset is not UTF-8"
+        case .unsupportedContentEncoding: "The body is encoded"
+        case .unsupportedMediaType: "This media type is not taken here"
+        case .expectationFailed: "This expectation cannot be met"
+        case .idempotencyKeyReused: "The idempotency key was used for another message"
+        case .headersTooLarge: "The header is too large"
+        case .queueFull: "The write queue is full"
+        case .draining: "The broker is stopping"
+        case .logUnavailable: "The log cannot be written"
+        case .tooManyStreams: "Too many event streams are open"
+        case .httpVersion: "This version of HTTP is not served"
+        case .diskFull: "The disk is full"
+        }
+    }
+}

@@ -1,0 +1,173 @@
+public import ArgumentParser
+import Foundation
+public import Logging
+import ServiceLifecycle
+import TickertapeCore
+import TickertapeLog
+import TickertapeServer
+import UnixSignals
+
+/// Runs the broker until it is told to stop.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the broker.",
+        discussion: """
+            Every option may also be given as an environment variable: TICKERTAPE_ and its name \
+            in capitals, as in TICKERTAPE_DATA_DIR. The command line wins.
+
+            SIGTERM and SIGINT stop it: publishes in flight are answered, event streams are told \
+            when to come back, and the log is folded into one file.
+
+              curl -N http://127.0.0.1:1867/topics/news/events
+              curl -d 'hello' http://127.0.0.1:1867/topics/news/messages
+            """
+    )
+
+    @Option(help: "The folder of the log; made if it does not exist. One broker at a time.")
+    var dataDir = "./tickertape-data"
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port to listen on; 0 picks a free one and prints it.")
+    var port = 1867
+
+    @Option(help: "The largest payload, in bytes.")
+    var maxMessageBytes = Limits().messageBytesMax
+
+    @Option(help: "Event streams open at a time.")
+    var maxStreams = Limits().streamsMax
+
+    @Option(help: "Seconds an event stream tells its client to wait before it reconnects.")
+    var retry = Limits().retrySeconds
+
+    @Option(help: "Seconds between two signs of life of a quiet event stream.")
+    var heartbeat = Limits().heartbeatSeconds
+
+    @Option(help: "Seconds a request may take to arrive, head and body.")
+    var requestTimeout = Limits().requestTimeoutSeconds
+
+    @Option(help: "Seconds a kept-alive connection may wait for its next request.")
+    var idleTimeout = Limits().idleTimeoutSeconds
+
+    @Option(help: "Messages that may wait to be committed; above, publishes get 503.")
+    var queueMaxMessages = Limits().queueMessagesMax
+
+    @Option(help: "The same in bytes.")
+    var queueMaxBytes = Limits().queueBytesMax
+
+    @Option(help: "Event loops, each one thread. (default: one a core)")
+    var loops: Int?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = Logger.Level.info
+
+    @Option(help: "text, or json for one object a line. Logs go to standard error.")
+    var logFormat = LogFormat.text
+
+    @Flag(help: "Serve a demo at /demo/ and publish synthetic prices and news for it.")
+    var demo = false
+
+    static let flagNames: Set<String> = ["--demo"]
+    static let optionNames: Set<String> = flagNames.union([
+        "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
+        "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
+        "--queue-max-bytes", "--loops", "--log-level", "--log-format",
+    ])
+
+    func validate() throws {
+        try self.check("--port", self.port, in: 0...65_535)
+        try self.check("--max-message-bytes", self.maxMessageBytes, in: 1...67_108_864)
+        try self.check("--max-streams", self.maxStreams, in: 0...1_000_000)
+        try self.check("--retry", self.retry, in: 0.001...3_600)
+        try self.check("--heartbeat", self.heartbeat, in: 0.1...3_600)
+        try self.check("--request-timeout", self.requestTimeout, in: 0.25...3_600)
+        try self.check("--idle-timeout", self.idleTimeout, in: 0.25...86_400)
+        try self.check("--queue-max-messages", self.queueMaxMessages, in: 1...10_000_000)
+        try self.check("--queue-max-bytes", self.queueMaxBytes, in: 1...17_179_869_184)
+        if let loops = self.loops { try self.check("--loops", loops, in: 1...256) }
+    }
+
+    private func check<Value: Comparable>(
+        _ name: String,
+        _ value: Value,
+        in range: ClosedRange<Value>
+    ) throws {
+        guard !range.contains(value) else { return }
+        throw ValidationError(
+            "\(name) is \(value), but should be \(range.lowerBound) to \(range.upperBound).")
+    }
+
+    func run() async throws {
+        let logger = self.logFormat.logger(level: self.logLevel)
+        let files = try OpenFiles.raise()
+        let limits = self.limits(openFiles: files)
+        let log: SQLiteLog
+        do {
+            log = try SQLiteLog(dataDirectory: self.dataDir, limits: limits, logger: logger)
+        } catch {
+            throw Failure("tickertape cannot start: \(error)")
+        }
+        let server: Server
+        do {
+            server = try await Server(
+                .init(
+                    host: self.host, port: self.port,
+                    loopCount: self.loops ?? ProcessInfo.processInfo.activeProcessorCount,
+                    hasDemo: self.demo),
+                log: log, limits: limits, logger: logger)
+        } catch {
+            log.close()
+            throw Failure(
+                "tickertape cannot listen on \(self.host), port \(self.port): \(error)")
+        }
+        logger.info(
+            "limits",
+            metadata: [
+                "tickertape.open_files": "\(files)",
+                "tickertape.connections_max": "\(limits.connectionsMax)",
+                "tickertape.streams_max": "\(limits.streamsMax)",
+            ])
+        self.sayReady(port: server.port, log)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [BrokerService(server: server, log: log)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+    }
+
+    private func sayReady(port: Int, _ log: SQLiteLog) {
+        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
+        let line =
+            "tickertape is ready on http://\(host):\(port), data in \(log.dataDirectoryPath), "
+            + "\(log.messageCountAtStart) messages in the log\n"
+        FileHandle.standardOutput.write(Data(line.utf8))
+    }
+
+    private func limits(openFiles: Int) -> Limits {
+        var limits = Limits()
+        limits.messageBytesMax = self.maxMessageBytes
+        limits.retrySeconds = self.retry
+        limits.heartbeatSeconds = self.heartbeat
+        limits.requestTimeoutSeconds = self.requestTimeout
+        limits.idleTimeoutSeconds = self.idleTimeout
+        limits.queueMessagesMax = self.queueMaxMessages
+        limits.queueBytesMax = self.queueMaxBytes
+        limits.connectionsMax = max(1, openFiles - limits.reservedFilesCount)
+        // Some connections are left for publishers when streams take all they may.
+        limits.streamsMax = min(self.maxStreams, max(1, limits.connectionsMax * 19 / 20))
+        return limits
+    }
+}
+
+/// A sentence for the operator; the exit code is 1.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,63 @@
+"""Fixtures: one broker for each module, further ones on demand, and a fresh topic for each test."""
+
+import itertools
+import re
+import resource
+
+import pytest
+
+from broker import Broker, binary
+
+counter = itertools.count(1)
+
+
+def pytest_report_header():
+    return f"tickertape: {binary()}"
+
+
+def pytest_configure():
+    # Thousands of connections need as many open files, here and in the broker.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a broker of this test's own: `start("--retry", 1)`; ended with the test."""
+    brokers = []
+
+    def start_one(*options, directory=None, **more):
+        broker = Broker(directory or tmp_path / f"data-{len(brokers)}", *options, **more)
+        brokers.append(broker)
+        return broker.start()
+
+    start_one.track = brokers.append
+    try:
+        yield start_one
+    finally:
+        for broker in brokers:
+            broker.kill()
+
+
+@pytest.fixture(scope="module")
+def module_broker(tmp_path_factory):
+    running = Broker(tmp_path_factory.mktemp("data")).start()
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture
+def broker(module_broker):
+    """The module's broker with default options, alive before and after the test."""
+    if not module_broker.is_running:
+        module_broker.start()
+    yield module_broker
+    module_broker.check_alive()
+
+
+@pytest.fixture
+def topic(request):
+    """A topic that no other test uses."""
+    return f"{re.sub('[^a-z]+', '-', request.node.originalname)[:60]}/{next(counter)}"

@@ -1,0 +1,82 @@
+"""Options: on the command line, in the environment, and refused with a sentence when bad."""
+
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+
+from broker import CRASH_MARKS, binary
+
+
+def run(*arguments, **env):
+    return subprocess.run(
+        [str(binary()), *arguments], capture_output=True, text=True, timeout=15,
+        env={name: value for name, value in os.environ.items()
+             if not name.startswith("TICKERTAPE_")} | env)
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--port", "banana"), ("--port", "70000"), ("--port", "-1"), ("--heartbeat", "0"),
+    ("--heartbeat", "-1"), ("--heartbeat", "soon"), ("--retry", "-1"), ("--max-streams", "-1"),
+    ("--max-message-bytes", "0"), ("--max-message-bytes", "1e99"), ("--request-timeout", "0"),
+    ("--loops", "0"), ("--log-level", "loud"), ("--log-format", "xml"), ("--queue-max-bytes", "-5"),
+])
+def test_a_bad_value_is_refused_with_a_sentence_that_names_its_option(tmp_path, option, value):
+    done = run("serve", "--data-dir", str(tmp_path / "data"), "--port", "0", option, value)
+    assert done.returncode not in (0, None) and done.returncode > 0
+    assert option.removeprefix("--") in done.stderr and done.stdout == ""
+    assert not any(mark in done.stderr for mark in CRASH_MARKS)
+    name = "TICKERTAPE_" + option.removeprefix("--").upper().replace("-", "_")
+    done = run("serve", "--data-dir", str(tmp_path / "data"),
+               **{"TICKERTAPE_PORT": "0"} | {name: value})
+    assert done.returncode > 0 and name in done.stderr + done.stdout, done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_option_and_an_unknown_command_are_refused():
+    assert run("serve", "--no-such-option").returncode > 0
+    assert run("fly").returncode > 0
+
+
+def test_help_names_every_option_and_its_default():
+    text = run("serve", "--help").stdout
+    for option in ["data-dir", "host", "port", "max-message-bytes", "max-streams", "retry",
+                   "heartbeat", "request-timeout", "idle-timeout", "queue-max-messages",
+                   "queue-max-bytes", "loops", "log-level", "log-format", "demo"]:
+        assert f"--{option}" in text, option
+    for default in ("1867", "1048576", "100000", "65536", "67108864", "./tickertape-data"):
+        assert default in text, default
+
+
+def test_the_environment_configures_and_the_command_line_wins(start, tmp_path):
+    env = {"TICKERTAPE_DATA_DIR": str(tmp_path / "elsewhere"), "TICKERTAPE_PORT": "0",
+           "TICKERTAPE_MAX_MESSAGE_BYTES": "5", "TICKERTAPE_RETRY": "0.5",
+           "TICKERTAPE_DEMO": "true", "TICKERTAPE_HEARTBEAT": "1"}
+    own = start("--retry", "2", env=env)
+    assert own.ready_directory == own.directory.resolve()
+    assert own.post("a", "123456").status == 413
+    assert own.request("GET", "/demo/").status == 200
+    with own.follow("quiet") as stream:
+        assert stream.opening().startswith(b"retry: 2000\n")
+    env["TICKERTAPE_DEMO"] = "false"
+    assert start(env=env).request("GET", "/demo/").status == 404
+
+
+def test_logs_are_json_lines_on_request(start):
+    own = start("--log-format", "json", "--log-level", "trace")
+    own.publish("a", "x")
+    own.stop()
+    lines = [json.loads(line) for line in own.stderr]
+    assert lines and all(isinstance(line, dict) for line in lines)
+
+
+def test_it_can_listen_on_ipv6(start):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    own = start("--host", "::1")
+    assert own.stdout[0].startswith(f"tickertape is ready on http://[::1]:{own.port},")
+    own.check_serving()

@@ -19,7 +19,7 @@ package final class Broker: Sendable {
         let fanouts = eventLoops.map { LoopFanout(eventLoop: $0, log: log, limits: limits) }
         self.fanouts = fanouts
         log.announce { batch in
-            for fanout in fanouts { fanout.inbox.post(to: fanout) { $0.batches.append(batch) } }
+            for fanout in fanouts { fanout.inbox.post(to: fanout, batch) }
         }
         for fanout in fanouts {
             let interval = limits.heartbeatSeconds / Double(HeartbeatWheel.slots)

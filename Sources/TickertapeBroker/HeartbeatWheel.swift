@@ -1,24 +1,19 @@
-/// Every subscription of a loop, in slots of which each turn serves one.
+/// Every subscription of a loop, in slots of which each turn looks at one.
 ///
 /// Confined to its event loop. Spreads heartbeats evenly without a timer for each subscription.
+/// One that was written to since is not moved at once, but when its slot comes: to the slot of
+/// the turn in which it is due.
 struct HeartbeatWheel {
     /// Turns of one heartbeat interval.
     static let slots = 15
 
-    private var subscriptions: [[Subscription]]
-    private var current = 0
-    private var nextSlot = 0
-
-    init(slotCount: Int) {
-        precondition(slotCount > 0, "a wheel has slots")
-        self.subscriptions = Array(repeating: [], count: slotCount)
-    }
+    private var subscriptions: [[Subscription]] = Array(repeating: [], count: slots)
+    /// Turns so far.
+    private(set) var turns = 0
 
     mutating func add(_ subscription: Subscription) {
-        subscription.beatSlot = self.nextSlot
-        subscription.beatIndex = self.subscriptions[self.nextSlot].count
-        self.subscriptions[self.nextSlot].append(subscription)
-        self.nextSlot = (self.nextSlot + 1) % self.subscriptions.count
+        subscription.lastWriteTurn = self.turns
+        self.place(subscription, in: self.turns % Self.slots)
     }
 
     mutating func remove(_ subscription: Subscription) {
@@ -35,10 +30,27 @@ struct HeartbeatWheel {
     }
 
     /// Goes to the next slot.
+    ///
+    /// - Returns: Those who have not been written to for a whole interval.
     mutating func turn() -> [Subscription] {
-        self.current = (self.current + 1) % self.subscriptions.count
-        return self.subscriptions[self.current]
+        self.turns += 1
+        var due: [Subscription] = []
+        for subscription in self.subscriptions[self.turns % Self.slots] {
+            guard subscription.lastWriteTurn + Self.slots > self.turns else {
+                due.append(subscription)
+                continue
+            }
+            self.remove(subscription)
+            self.place(subscription, in: subscription.lastWriteTurn % Self.slots)
+        }
+        return due
     }
 
     var all: [Subscription] { self.subscriptions.flatMap { $0 } }
+
+    private mutating func place(_ subscription: Subscription, in slot: Int) {
+        subscription.beatSlot = slot
+        subscription.beatIndex = self.subscriptions[slot].count
+        self.subscriptions[slot].append(subscription)
+    }
 }

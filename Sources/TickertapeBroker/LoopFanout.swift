@@ -1,4 +1,5 @@
 package import NIOCore
+import Synchronization
 package import TickertapeCore
 package import TickertapeLog
 import TickertapeWire
@@ -22,8 +23,10 @@ package final class LoopFanout: @unchecked Sendable {
     package private(set) var delivered: Int64
     private var recent: RecentBatches
     private var index = TopicIndex()
+    /// Whether the index has anybody; any thread.
+    private let hasAudience = Atomic<Bool>(false)
     private var publisher: LoopPublisher
-    private var wheel: HeartbeatWheel
+    private var wheel = HeartbeatWheel()
 
     private var dirty = CircularBuffer<Audience>()
     private var behind = CircularBuffer<Subscription>()
@@ -41,7 +44,20 @@ package final class LoopFanout: @unchecked Sendable {
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
         self.publisher = LoopPublisher(limits: limits)
-        self.wheel = HeartbeatWheel(slotCount: HeartbeatWheel.slots)
+            }
+
+    /// Whether somebody waits for messages on this loop. Any thread.
+    ///
+    /// Once it is true, batches wake the loop; those that came before are taken when it turns.
+    var isFollowed: Bool { self.hasAudience.load(ordering: .sequentiallyConsistent) }
+
+    /// The audience of a filter, with this loop up to date.
+    private func audience(for filter: TopicFilter) -> Audience {
+        if self.index.isEmpty {
+            self.hasAudience.store(true, ordering: .sequentiallyConsistent)
+            self.takeInbox()
+        }
+        return self.index.audience(for: filter)
     }
 
     // MARK: - Publishing
@@ -69,11 +85,21 @@ package final class LoopFanout: @unchecked Sendable {
 
     func takeInbox() {
         let content = self.inbox.take()
-        for results in content.results { self.publisher.answer(results) }
+        for results in content.results { self.answer(results) }
         for batch in content.batches { self.note(batch) }
         for (number, tail) in content.tails { self.found(tail, number: number) }
         for (number, page) in content.pages { self.take(page, number: number) }
         self.scheduleSlice()
+    }
+
+    private func answer(_ results: [AppendResult]) {
+        // Taken out first: who is told may publish again at once.
+        let answered = self.publisher.takeAnswered()
+        precondition(answered.count == results.count, "every draft has its result")
+        for (pending, result) in zip(answered, results) {
+            pending.reply.published(result, number: pending.number)
+        }
+        for pending in answered { pending.reply.publishedAll() }
     }
 
     private func note(_ batch: CommittedBatch) {
@@ -102,7 +128,7 @@ package final class LoopFanout: @unchecked Sendable {
         from start: StartPosition,
         transport: any SubscriptionTransport
     ) -> Subscription {
-        let audience = self.index.audience(for: filter)
+        let audience = self.audience(for: filter)
         audience.memberCount += 1
         let subscription = Subscription(audience: audience, transport: transport)
         self.wheel.add(subscription)
@@ -147,6 +173,12 @@ package final class LoopFanout: @unchecked Sendable {
         case .success(let tail):
             subscription.tail = tail
             subscription.told = tail.after
+            if tail.after == tail.end {
+                // Nothing to replay: as after a live start, a cut from now on loses nothing.
+                var frame = ByteBufferAllocator().buffer(capacity: 32)
+                EventStreamFrame.writeCursor(tail.end, into: &frame)
+                _ = subscription.write(subscription.framing.wrap(frame))
+            }
             self.perform(
                 subscription.change {
                     $0.opened(at: tail.after, delivered: max(self.delivered, tail.end))
@@ -176,6 +208,7 @@ package final class LoopFanout: @unchecked Sendable {
     private func removeIfUnused(_ audience: Audience) {
         guard audience.memberCount == 0 && audience.waiters.isEmpty else { return }
         self.index.remove(audience)
+        if self.index.isEmpty { self.hasAudience.store(false, ordering: .sequentiallyConsistent) }
     }
 
     private func perform(_ action: SubscriptionMachine.Action, _ subscription: Subscription) {
@@ -237,11 +270,11 @@ package final class LoopFanout: @unchecked Sendable {
 
     /// Wakes `waiter` once when a message of `filter` comes; it then reads the log again.
     package func wait(for filter: TopicFilter, waiter: HistoryWaiter) {
-        self.index.audience(for: filter).waiters.append(waiter)
+        self.audience(for: filter).waiters.append(waiter)
     }
 
     package func stopWaiting(for filter: TopicFilter, waiter: HistoryWaiter) {
-        let audience = self.index.audience(for: filter)
+        let audience = self.audience(for: filter)
         audience.waiters.removeAll { $0 === waiter }
         self.removeIfUnused(audience)
     }
@@ -307,6 +340,7 @@ package final class LoopFanout: @unchecked Sendable {
         case .nothing: break
         case .frames(let frames, let through):
             let isFull = subscription.write(frames)
+            subscription.lastWriteTurn = self.wheel.turns
             subscription.told = through
             self.perform(
                 subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
@@ -370,6 +404,7 @@ package final class LoopFanout: @unchecked Sendable {
         guard subscription.machine.cursor != nil else { return }
         let isFull = page.frames.readableBytes > 0 && subscription.write(page.frames)
         subscription.gaps = page.gaps
+        subscription.lastWriteTurn = self.wheel.turns
         if let lastWritten = page.lastWritten { subscription.told = lastWritten }
         self.perform(
             subscription.change {
@@ -396,6 +431,7 @@ package final class LoopFanout: @unchecked Sendable {
                 EventStreamFrame.writeComment(into: &frame)
             case .none: continue
             }
+            subscription.lastWriteTurn = self.wheel.turns
             if subscription.write(subscription.framing.wrap(frame)) {
                 self.socketFilled(subscription)
             }

@@ -30,9 +30,31 @@ final class LoopInbox: Sendable {
 
     /// Adds to what waits, and wakes the loop if it was not woken yet.
     func post(to fanout: LoopFanout, _ add: (inout Content) -> Void) {
+        self.post(to: fanout, when: { _ in true }, add)
+    }
+
+    /// Adds a batch. A loop that nobody follows anything on is not woken for each one.
+    ///
+    /// Whether it is followed is asked with the lock held: a loop says so before it takes what
+    /// is here, so either it takes this batch or it is woken.
+    func post(to fanout: LoopFanout, _ batch: CommittedBatch) {
+        let mustWake = { (content: borrowing Content) in
+            fanout.isFollowed || content.batches.count >= Self.batchesUnreadMax
+        }
+        self.post(to: fanout, when: mustWake) { $0.batches.append(batch) }
+    }
+
+    /// Batches that may wait on a loop that has no use for them.
+    private static let batchesUnreadMax = 64
+
+    private func post(
+        to fanout: LoopFanout,
+        when isUrgent: (borrowing Content) -> Bool,
+        _ add: (inout Content) -> Void
+    ) {
         let mustWake = self.state.withLock { state in
             add(&state.content)
-            if state.isScheduled { return false }
+            guard !state.isScheduled, isUrgent(state.content) else { return false }
             state.isScheduled = true
             return true
         }

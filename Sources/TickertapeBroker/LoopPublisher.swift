@@ -17,7 +17,8 @@ package protocol PublishReply: AnyObject {
 ///
 /// Confined to its event loop.
 struct LoopPublisher {
-    private struct Pending {
+    /// One publish that waits for its answer.
+    struct Pending {
         let reply: any PublishReply
         let number: Int
     }
@@ -64,13 +65,8 @@ struct LoopPublisher {
         return taken
     }
 
-    /// The log has answered the oldest submission.
-    mutating func answer(_ results: [AppendResult]) {
-        let replies = self.submitted.removeFirst()
-        precondition(replies.count == results.count, "every draft has its result")
-        for (pending, result) in zip(replies, results) {
-            pending.reply.published(result, number: pending.number)
-        }
-        for pending in replies { pending.reply.publishedAll() }
+    /// The log has answered the oldest submission: takes out who is to be told.
+    mutating func takeAnswered() -> [Pending] {
+        self.submitted.removeFirst()
     }
 }

@@ -32,6 +32,8 @@ package final class Subscription {
     /// Its place on the heartbeat wheel.
     var beatSlot = 0
     var beatIndex = -1
+    /// The turn of the wheel in which something was last written.
+    var lastWriteTurn = 0
     /// What limits the replay of a tail while it lasts.
     var tail: TailStart?
     /// What it was told of messages that are gone.

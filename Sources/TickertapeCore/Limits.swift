@@ -58,6 +58,8 @@ package struct Limits: Sendable {
     package var submissionMessagesMax = 256
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
+    /// Pages of the write-ahead log after which it is moved into the main file.
+    package var walPagesMax = 2_000
     /// Seconds a `Retry-After` asks a publisher to wait when the queue or the disk is full.
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.

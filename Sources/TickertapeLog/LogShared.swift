@@ -10,7 +10,12 @@ final class LogShared: Sendable {
     /// The largest id that is durable.
     let head: Atomic<Int64>
     let isWritable = Atomic<Bool>(true)
-    private let observer = Mutex<(@Sendable (CommittedBatch) -> Void)?>(nil)
+    private let observer = Mutex<Observer?>(nil)
+
+    /// A function in a box: taken out of a `Mutex` bare, it would be wrapped once more each time.
+    private struct Observer {
+        let observe: @Sendable (CommittedBatch) -> Void
+    }
 
     init(head: Int64, limits: Limits) {
         self.queue = WriteQueue(limits: limits)
@@ -20,12 +25,12 @@ final class LogShared: Sendable {
     func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
         self.observer.withLock {
             precondition($0 == nil, "the observer is set once")
-            $0 = observer
+            $0 = Observer(observe: observer)
         }
     }
 
     func announce(_ batch: CommittedBatch) {
         let observer = self.observer.withLock { $0 }
-        observer?(batch)
+        observer?.observe(batch)
     }
 }

@@ -29,6 +29,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var firstNumber = 0
     /// Parts that came while something had to be answered first.
     private var held = CircularBuffer<HTTPServerRequestPart>()
+    private var isTakingHeld = false
     /// A request that waits for all before it, or is being answered.
     private var current: Current = .none
     private var phase = Phase.open
@@ -200,7 +201,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func takeHeld() {
-        guard !self.held.isEmpty else { return }
+        // An answer given at once comes back here.
+        guard !self.held.isEmpty, !self.isTakingHeld else { return }
+        self.isTakingHeld = true
+        defer { self.isTakingHeld = false }
         while self.phase == .open, let part = self.held.first, !self.mustHoldNext {
             self.held.removeFirst()
             self.received(part)

@@ -85,14 +85,14 @@ final class HistoryExchange {
             self?.waiter = nil
             self?.read()
         }
-        // What was announced between the read and now would not wake a waiter any more.
-        if self.server.fanout.delivered > head {
-            self.read()
-            return
-        }
         self.waiter = waiter
         self.connection?.waiting = self
         self.server.fanout.wait(for: self.query.filter, waiter: waiter)
+        // What was announced between the read and now does not wake it any more.
+        guard self.server.fanout.delivered > head else { return }
+        self.waiter = nil
+        self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
+        self.read()
     }
 
     /// Answers what there is: the connection is gone, or the broker stops.

@@ -11,6 +11,7 @@ struct RequestHeader {
     private(set) var contentEncoding: String?
     private(set) var expect: String?
     private(set) var idempotencyKey: String?
+    private var idempotencyKeyCount = 0
     private(set) var lastEventID: String?
     private(set) var acceptsEventStream = false
 
@@ -28,7 +29,9 @@ struct RequestHeader {
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
             case 14 where isSame(name, "content-length"):
                 self.contentLength = Int(value)
-            case 15 where isSame(name, "idempotency-key"): self.idempotencyKey = value
+            case 15 where isSame(name, "idempotency-key"):
+                self.idempotencyKey = value
+                self.idempotencyKeyCount += 1
             case 16 where isSame(name, "content-encoding"): self.contentEncoding = value
             case 17 where isSame(name, "transfer-encoding"): self.isChunked = true
             default: break
@@ -88,6 +91,9 @@ struct RequestHeader {
 
     private func checkIdempotencyKey(_ limits: Limits) throws(Problem) {
         guard let key = self.idempotencyKey else { return }
+        guard self.idempotencyKeyCount == 1 else {
+            throw Problem(.repeatedParameter, "Idempotency-Key may be given once")
+        }
         let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {
             throw Problem(
@@ -112,12 +118,18 @@ extension Problem {
 
 /// Whether two ASCII words are the same but for case.
 func isSame(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
-    left.utf8.count == right.utf8.count
-        && zip(left.utf8, right.utf8).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
+    guard left.utf8.count == right.utf8.count else { return false }
+    var others = right.utf8.makeIterator()
+    for byte in left.utf8 {
+        guard let other = others.next() else { return false }
+        if byte == other { continue }
+        guard byte ^ other == 0x20, isLetter(byte | 0x20) else { return false }
+    }
+    return true
 }
 
-private func asciiLowercased(_ byte: UInt8) -> UInt8 {
-    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+private func isLetter(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
 }
 
 private func trimmed(_ text: Substring) -> Substring {

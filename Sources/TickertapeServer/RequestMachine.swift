@@ -40,6 +40,8 @@ struct RequestMachine {
     }
 
     private var state = State.idle
+    /// The target of the last publish: a connection mostly publishes to one topic.
+    private var lastPublish: (uri: String, target: PublishTarget)?
     private let router: Router
     private let limits: Limits
 
@@ -70,8 +72,7 @@ struct RequestMachine {
         end.acceptsEventStream = header.acceptsEventStream
         do throws(Problem) {
             try self.checkHead(head, header)
-            let route = try self.router.route(head, header)
-            switch route {
+            switch try self.route(head, header) {
             case .publish(let target):
                 try header.checkPublish(self.limits)
                 self.state = .publish(
@@ -79,7 +80,7 @@ struct RequestMachine {
             case .eventsByBody:
                 try header.checkSubscribe(self.limits)
                 self.state = .subscribe(header, end, nil)
-            default:
+            case let route:
                 self.state = .withoutBody(route, end, dropped: 0)
             }
             let isAwaited = header.expect != nil && header.hasBody && !end.isHTTP10
@@ -94,6 +95,18 @@ struct RequestMachine {
             if header.expect != nil && header.hasBody { end.mustClose = true }
             return .refuse(error, end)
         }
+    }
+
+    private mutating func route(
+        _ head: HTTPRequestHead,
+        _ header: RequestHeader
+    ) throws(Problem) -> Route {
+        if head.method == .POST, let last = self.lastPublish, bytesAreEqual(last.uri, head.uri) {
+            return .publish(last.target)
+        }
+        let route = try self.router.route(head, header)
+        if case .publish(let target) = route { self.lastPublish = (head.uri, target) }
+        return route
     }
 
     private func checkHead(

@@ -44,10 +44,10 @@ struct Router {
             throw Problem(
                 .uriTooLong, "a request target has at most \(self.limits.uriBytesMax) bytes")
         }
-        let parts = self.originForm(uri).split(
-            separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let path = parts[0]
-        let query = parts.count == 2 ? parts[1] : ""
+        let target = self.originForm(uri)
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
+        let path = target[..<(mark ?? target.endIndex)]
+        let query = mark.map { target[target.utf8.index(after: $0)...] } ?? ""
         if path.hasPrefix("/topics/") {
             return try self.topicRoute(
                 path.dropFirst("/topics/".count), query, head.method, header)
@@ -74,7 +74,7 @@ struct Router {
     /// The path and query of a target, also when a proxy sent it in absolute form
     /// (RFC 9112 §3.2.2).
     private func originForm(_ uri: String) -> Substring {
-        guard !uri.hasPrefix("/"), let colon = uri.firstIndex(of: ":") else { return uri[...] }
+        guard uri.utf8.first != UInt8(ascii: "/"), let colon = uri.firstIndex(of: ":") else { return uri[...] }
         let rest = uri[colon...]
         guard rest.hasPrefix("://") else { return uri[...] }
         let authority = rest.dropFirst(3)
@@ -104,9 +104,11 @@ struct Router {
             else { throw self.noTopicRoute }
             try self.allow(method, [.GET, .HEAD])
             let topic = try self.topic(before[..<inner])
-            guard let id = Int64(last), id > 0, last.utf8.allSatisfy({ $0 != UInt8(ascii: "+") })
-            else { throw Problem(.invalidParameter, "the id of a message is a positive number") }
-            return .message(topic: topic, id: id)
+            guard !last.isEmpty, last.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                throw Problem(.invalidParameter, "the id of a message is a number")
+            }
+            // No message has an id beyond those of the log.
+            return .message(topic: topic, id: Int64(last) ?? Int64.max)
         }
     }
 
@@ -171,10 +173,14 @@ struct Router {
             try self.number(
                 items, "limit", in: 1...self.limits.historyMessagesMax)
             ?? self.limits.historyMessagesDefault
-        let after = try items.single("after") ?? ""
+        let cursor = try items.single("after") ?? ""
+        let after = cursor.isEmpty ? .after(0) : StartPosition(cursor: cursor)
+        // Unlike an EventSource, who reads history learns from an error.
+        guard after != .unknown else {
+            throw Problem(.invalidParameter, "'after' is the id of a message, or 0")
+        }
         return HistoryQuery(
-            filter: TopicFilter([pattern]),
-            after: after.isEmpty ? .after(0) : StartPosition(cursor: after), limit: limit,
+            filter: TopicFilter([pattern]), after: after, limit: limit,
             waitSeconds: try self.waitSeconds(items))
     }
 

@@ -49,13 +49,14 @@ def topic_path(topic, what="messages", **query):
 class Broker:
     """One data directory and the process that serves it, restarted at will."""
 
-    def __init__(self, directory, *options, env=None, preload=None):
+    def __init__(self, directory, *options, env=None, preload=None, open_files=None):
         self.directory = Path(directory)
         self.options = [str(option) for option in options]
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith("TICKERTAPE_")} | (env or {})
         if preload:
             self.env["LD_PRELOAD"] = str(preload)
+        self.wrapper = ["prlimit", f"--nofile={open_files}"] if open_files else []
         self.host, self.port = "127.0.0.1", 0
         self.process = None
         self.stdout, self.stderr = [], []
@@ -64,7 +65,7 @@ class Broker:
 
     def spawn(self, *more):
         """Starts the process without waiting for anything."""
-        arguments = [binary(), "serve", "--data-dir", self.directory]
+        arguments = [*self.wrapper, binary(), "serve", "--data-dir", self.directory]
         if "--port" not in self.options and "TICKERTAPE_PORT" not in self.env:
             arguments += ["--port", str(self.port)]
         self.process = subprocess.Popen(

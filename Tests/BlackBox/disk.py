@@ -90,8 +90,10 @@ class Hammer:
 
     def __init__(self, broker, topics):
         self.broker = broker
-        self.acked, self.refused, self.unknown = {}, [], []
+        self.acked, self.refused = {}, []
         self.stopping = threading.Event()
+        # Connections that broke; right only when the broker was killed.
+        self.broken = []
         self.failure = None
         self.threads = [threading.Thread(target=self.run, args=(topic,), daemon=True)
                         for topic in topics]
@@ -114,16 +116,13 @@ class Hammer:
                 while not self.stopping.is_set():
                     text = f"{topic}:{count}:{'x' * (count * 37 % 3000)}"
                     count += 1
-                    self.unknown.append(text)
                     response = connection.request("POST", topic_path(topic), text.encode())
-                    self.unknown.remove(text)
                     if response.status == 201:
                         self.acked[text] = response.json()["id"]
                     else:
                         self.refused.append((text, response))
                         self.stopping.wait(0.01)
-        except OSError:
-            pass  # The broker was killed.
+        except OSError as error:
+            self.broken.append(error)
         except Exception as error:
-            if self.broker.is_running:
-                self.failure = error
+            self.failure = error

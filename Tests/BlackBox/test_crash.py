@@ -42,8 +42,14 @@ async def storm(broker, choices, ledger, subscribers):
             await asyncio.sleep(choices.uniform(0.3, 4))
             if failed := [task for task in publishing + following if task.done()]:
                 await failed[0]
-            await asyncio.to_thread(broker.restart)
+            await asyncio.to_thread(broker.kill)
             kills += 1
+            while choices.random() < 0.3:  # Killed while it starts and recovers, too.
+                broker.spawn()
+                await asyncio.sleep(choices.uniform(0, 0.1))
+                await asyncio.to_thread(broker.kill)
+                kills += 1
+            await asyncio.to_thread(broker.start)
         stop.set()
         await asyncio.wait_for(asyncio.gather(*publishing), 30)
         for subscriber in subscribers:

@@ -14,8 +14,8 @@ def gap(event):
 
 def test_a_cursor_ahead_of_the_log_is_told_and_goes_on_live(broker, topic):
     head = broker.publish(topic, "x")
-    for place in ({"last_id": head + 1000}, {"after": head + 1000}):
-        with broker.follow(topic, **place) as stream:
+    for name in ("last_id", "after"):
+        with broker.follow(topic, **{name: head + 1000}) as stream:
             number, told = gap(stream.next())
             assert told == {"after": head + 1000, "resumed": head, "reason": "reset"}
             assert number == head

@@ -75,7 +75,7 @@ def test_publishers_flat_out_through_failures_lose_nothing_that_was_acked(faulty
                 wait_for(lambda: len(hammer.refused) > count + 20, what="refusals")
                 disk.end(fault)
                 wait_for(lambda: faulty.is_healthy, 15, "health after the fault")
-        assert len(hammer.acked) > 200
+        assert len(hammer.acked) > 200 and not hammer.broken
         for _, response in hammer.refused:
             check_problem(response, status, code)
         delivered = stream.take(len(hammer.acked), 30)
@@ -138,4 +138,8 @@ def test_the_broker_stops_politely_while_the_disk_fails(faulty, disk, fault):
     assert time.monotonic() - began < 10 and code in (0, 1)
     disk.end(fault)
     faulty.start()
-    assert [(m["id"], m["data"]) for m in faulty.history("a")] == [(number, "kept")]
+    messages = [(m["id"], m["data"]) for m in faulty.history("a")]
+    assert messages[0] == (number, "kept")
+    # What a failed sync was to make durable may have reached the disk all the same, and nothing
+    # was committed since that would have replaced it: 503 promises neither. 507 does.
+    assert [text for _, text in messages[1:]] in ([[]] if fault == "enospc" else [[], ["x"]])

@@ -1,5 +1,7 @@
 """Clients that break the rules: refused or cut off, and nobody else notices."""
 
+import time
+
 import pytest
 
 from broker import Broker, topic_path
@@ -46,8 +48,8 @@ BAD_REQUESTS = {
     "chunk size that is none": (CHUNKED + b"xyz\r\nabc\r\n0\r\n\r\n", {400}),
     "negative chunk size": (CHUNKED + b"-1\r\nabc\r\n0\r\n\r\n", {400}),
     "chunk size beyond 64 bits": (CHUNKED + b"fffffffffffffffff\r\nabc\r\n", {400, 413}),
-    "chunk size of 64 bits": (CHUNKED + b"ffffffffffffffff\r\nabc\r\n", {400, 413}),
-    "chunk larger than the limit": (CHUNKED + b"7fffffff\r\nabc\r\n", {413}),
+    "chunk size of 64 bits": (CHUNKED + b"ffffffffffffffff\r\nabc\r\n", {400, 408, 413}),
+    "chunk larger than the limit": (CHUNKED + b"7fffffff\r\nabc\r\n", {408, 413}),
     "chunk longer than its size": (CHUNKED + b"1\r\nabc\r\n0\r\n\r\n", {400}),
     "chunk without its end": (CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n", {400}),
     "target without a slash": (b"GET healthz HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404}),
@@ -120,7 +122,7 @@ def test_nothing_is_smuggled_behind_a_broken_request(broker, name):
 ])
 def test_what_servers_differ_about_is_answered_once_either_way(broker, data):
     response = broker.send(data)
-    assert response.status in (200, 400, 404, 405)
+    assert response.status in (200, 400, 404, 405, 505)
 
 
 @pytest.mark.parametrize("cut", [1, 10, 30, 60, 110, 130])
@@ -139,22 +141,26 @@ def test_a_client_that_does_not_wait_for_its_answer_disturbs_nobody(broker):
             connection.send(encode_request("POST", topic_path("impatient"), b"x") * 5)
 
 
-def test_a_client_that_sends_an_endless_head_or_body_is_cut(broker):
-    for start, piece in [(b"GET /healthz HTTP/1.1\r\n", b"X-A: " + b"x" * 1000 + b"\r\n"),
-                         (b"GET /" + b"a" * 1000, b"a" * 1000),
-                         (CHUNKED, b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
-                         (CHUNKED + b"1;", b"extension" * 100),
-                         (CHUNKED + b"0\r\n", b"X-Trailer: " + b"x" * 1000 + b"\r\n")]:
-        with broker.connect() as connection:
-            connection.send(start)
-            sent = 0
-            try:
-                while sent < 50_000_000:
-                    connection.send(piece)
-                    sent += len(piece)
-            except OSError:
-                pass
-            assert sent < 50_000_000, f"{start[-20:]!r} went on for ever"
+@pytest.mark.parametrize("start, piece", [
+    (b"GET /healthz HTTP/1.1\r\n", b"X-A: " + b"x" * 1000 + b"\r\n"),
+    (b"GET /" + b"a" * 1000, b"a" * 1000),
+    (CHUNKED, b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
+    (CHUNKED + b"1;", b"extension" * 100),
+    (CHUNKED + b"0\r\n", b"X-Trailer: " + b"x" * 1000 + b"\r\n"),
+    (b"", b"\r\n"),
+], ids=["fields", "target", "chunks", "extension", "trailers", "empty-lines"])
+def test_a_client_that_never_ends_its_request_is_cut(broker, start, piece):
+    before = broker.resident_bytes
+    with broker.connect() as connection:
+        connection.send(start)
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 10:
+                connection.send(piece)
+            pytest.fail("it went on for ever")
+        except OSError:
+            pass
+    assert broker.resident_bytes - before < 32_000_000
 
 
 def test_an_answered_refusal_arrives_although_the_client_is_still_sending(broker):

@@ -120,7 +120,7 @@ def test_a_topic_that_is_not_utf8_is_answered_400(broker, path):
     ("evnt=x", "unknown_parameter"), ("after=1", "unknown_parameter"),
     ("event=a&event=b", "repeated_parameter"), ("key=a&key=a", "repeated_parameter"),
     ("event=a%0Ab", "invalid_parameter"), ("event=a%0Db", "invalid_parameter"),
-    ("event=a%00b", "invalid_parameter"),
+    ("event=a%00b", "invalid_parameter"), ("event=tickertape.gap", "invalid_parameter"),
 ])
 def test_a_bad_query_is_answered_400_naming_the_parameter(broker, topic, query, code):
     response = broker.request("POST", f"{topic_path(topic)}?{query}", b"x")

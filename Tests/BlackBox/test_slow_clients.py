@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,38 @@ def test_a_byte_at_a_time_reader_is_never_cut(start):
             assert [event.data for event in stream.take(100, 30)] == texts
         except Closed as error:
             raise AssertionError("a slow reader was cut") from error
+
+
+def test_more_connections_than_open_files_are_refused_or_wait_and_nothing_breaks(start):
+    own = start(open_files=256)
+    number = own.publish("a", "before")
+    crowd = []
+    try:
+        for _ in range(600):
+            crowd.append(socket.create_connection((own.host, own.port), 10))
+            crowd[-1].sendall(encode_request("GET", topic_path("a", "events"), headers={
+                "Accept": "text/event-stream"}))
+        own.check_alive()
+    finally:
+        for connection in crowd:
+            connection.close()
+    wait_for(lambda: own.is_healthy, 15, "health after the crowd")
+    assert own.publish("a", "after") > number
+    own.check_serving()
+
+
+def test_a_crowd_does_not_keep_the_processor_busy_while_it_only_waits(start):
+    own = start(open_files=256)
+    crowd = [socket.create_connection((own.host, own.port), 10) for _ in range(400)]
+    try:
+        def processor_seconds():
+            fields = Path(f"/proc/{own.process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before = processor_seconds()
+        time.sleep(2)  # What is measured is what the broker does in this time.
+        assert processor_seconds() - before < 0.5
+    finally:
+        for connection in crowd:
+            connection.close()
+    wait_for(lambda: own.is_healthy, 15, "health after the crowd")

@@ -14,7 +14,7 @@ class ProtocolError(Exception):
     """The server broke HTTP."""
 
 
-class Closed(Exception):
+class Closed(ConnectionError):
     """The connection ended before what was awaited had come."""
 
 

@@ -87,6 +87,75 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // Seeds, scratch directories and a log in memory, for the tests alone.
+        .target(
+            name: "TickertapeTestSupport",
+            dependencies: ["TickertapeCore", "TickertapeLog"],
+            path: "Tests/TickertapeTestSupport",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TickertapeCoreTests",
+            dependencies: ["TickertapeCore", "TickertapeTestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TickertapeWireTests",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TickertapeLogTests",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeLog",
+                "TickertapeTestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TickertapeBrokerTests",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                "TickertapeBroker",
+                "TickertapeTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TickertapeServerTests",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                "TickertapeBroker",
+                "TickertapeServer",
+                "TickertapeTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TidyTests",
+            dependencies: [
+                "TickertapeTestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -54,8 +54,9 @@ package struct Limits: Sendable {
     package var batchBytesMax = 8_388_608
     /// A transaction that has been open this long takes no further message.
     package var batchMilliseconds = 20
-    /// Publishes of one event loop that reach the writer as one piece.
-    package var submissionMessagesMax = 256
+    /// Publishes of one event loop that reach the writer as one piece. Not more: the writer
+    /// works on the first while the loop still reads what the others sent.
+    package var submissionMessagesMax = 16
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
     /// Pages of the write-ahead log after which it is moved into the main file.
@@ -110,7 +111,7 @@ package struct Limits: Sendable {
     /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
     package var writeBytesMax = 262_144
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
-    package var sliceSubscribersMax = 48
+    package var sliceSubscribersMax = 16
 
     // Stopping.
 

@@ -16,7 +16,7 @@ enum DatabaseFile {
     /// - Throws: A sentence when the file is no log or belongs to a newer version.
     static func prepare(in directory: DataDirectory) throws {
         let path = directory.databasePath
-        if FileManager.default.fileExists(atPath: path) {
+        if FileManager.default.fileExists(atPath: path), !self.isEmpty(path) {
             try self.check(path)
             try self.migrate(path)
             return
@@ -79,7 +79,15 @@ enum DatabaseFile {
         guard descriptor >= 0, fsync(descriptor) == 0, close(descriptor) == 0 else {
             throw DataDirectoryError("\(draft) cannot be synced")
         }
-        try FileManager.default.moveItem(atPath: draft, toPath: path)
+        guard rename(draft, path) == 0 else {
+            throw DataDirectoryError("\(draft) cannot be renamed to \(path)")
+        }
+    }
+
+    /// A file of no bytes holds nothing that could be lost.
+    private static func isEmpty(_ path: String) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return attributes?[.size] as? Int == 0
     }
 
     /// Looks at the header alone, so that a foreign file is not even opened by SQLite.

@@ -30,6 +30,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Parts that came while something had to be answered first.
     private var held = CircularBuffer<HTTPServerRequestPart>()
     private var isTakingHeld = false
+    /// Whether the bytes being read have brought a part of a request.
+    private var sawPart = false
     /// A request that waits for all before it, or is being answered.
     private var current: Current = .none
     private var phase = Phase.open
@@ -104,6 +106,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard self.phase == .open else { return }
+        self.sawPart = true
         let part = self.unwrapInboundIn(data)
         if self.mustHold {
             self.hold(part)
@@ -113,8 +116,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        // Bytes came and no request is known of: the head dribbles in.
-        guard self.phase == .open, self.machine.isIdle, self.answers.isEmpty else { return }
+        // Bytes came and no request with them: a head dribbles in.
+        defer { self.sawPart = false }
+        guard !self.sawPart, self.phase == .open, self.machine.isIdle, self.answers.isEmpty else { return }
         switch (self.waitsFor, self.current) {
         case (.firstRequest, .none), (.nextRequest, .none), (.drain, .none):
             self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)

@@ -7,6 +7,8 @@ struct RequestHeader {
     private(set) var hostCount = 0
     private(set) var contentLength: Int?
     private(set) var isChunked = false
+    /// The body has a transfer coding besides `chunked`.
+    private(set) var hasUnknownCoding = false
     private(set) var contentType: String?
     private(set) var contentEncoding: String?
     private(set) var expect: String?
@@ -33,7 +35,9 @@ struct RequestHeader {
                 self.idempotencyKey = value
                 self.idempotencyKeyCount += 1
             case 16 where isSame(name, "content-encoding"): self.contentEncoding = value
-            case 17 where isSame(name, "transfer-encoding"): self.isChunked = true
+            case 17 where isSame(name, "transfer-encoding"):
+                self.isChunked = true
+                if !isSame(value, "chunked") { self.hasUnknownCoding = true }
             default: break
             }
         }

@@ -119,6 +119,9 @@ struct RequestMachine {
         guard header.hostCount == 1 || (header.hostCount == 0 && head.version.minor == 0) else {
             throw Problem(.badRequest, "a request has exactly one Host (RFC 9112 §3.2)")
         }
+        guard !header.hasUnknownCoding else {
+            throw Problem(.badRequest, "the one transfer coding known is chunked")
+        }
         if let expect = header.expect, !isSame(expect, "100-continue") {
             throw Problem(.expectationFailed, "the one expectation known is 100-continue")
         }

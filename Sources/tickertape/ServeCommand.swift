@@ -57,7 +57,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The same in bytes.")
     var queueMaxBytes = Limits().queueBytesMax
 
-    @Option(help: "Event loops, each one thread. (default: one a core)")
+    @Option(help: "Event loops, each one thread. (default: the cores but one, for the writer)")
     var loops: Int?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -114,7 +114,7 @@ struct ServeCommand: AsyncParsableCommand {
             server = try await Server(
                 .init(
                     host: self.host, port: self.port,
-                    loopCount: self.loops ?? ProcessInfo.processInfo.activeProcessorCount,
+                    loopCount: self.loops ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
                     hasDemo: self.demo),
                 log: log, limits: limits, logger: logger)
         } catch {

@@ -57,8 +57,7 @@ def test_post_events_takes_topics_cursor_and_tail_from_json(broker, topic):
     (b"", 400, "invalid_body"), (b"nonsense", 400, "invalid_body"), (b"[]", 400, "invalid_body"),
     (b"{}", 400, "invalid_body"), (b'{"topics":"a"}', 400, "invalid_body"),
     (b'{"topics":[]}', 400, "invalid_body"), (b'{"topics":[1]}', 400, "invalid_body"),
-    (b'{"topics":["a"],"after":"x"}', 400, "invalid_body"), (b'{"topics":["\xff"]}', 400, "invalid_body"),
-    (b'{"topics":["a"],"after":-1}', 400, "invalid_body"), (b'{"topics":["a"],"tail":-1}', 400, "invalid_body"),
+    (b'{"topics":["\xff"]}', 400, "invalid_body"), (b'{"topics":["a"],"tail":-1}', 400, "invalid_body"),
     (b'{"topics":["a"],"tail":1001}', 400, "invalid_body"), (b'{"topics":["a"]', 400, "invalid_body"),
     (b'{"topics":["a//b"]}', 400, "invalid_pattern"), (b'{"topics":["a*"]}', 400, "invalid_pattern"),
     (json.dumps({"topics": [f"t{n}" for n in range(129)]}).encode(), 400, "too_many_topics"),
@@ -70,6 +69,17 @@ def test_a_bad_body_of_post_events_is_refused(broker, body, status, code):
     # A value of the right type but out of its range may be called by either name.
     codes = (code, "invalid_parameter") if code == "invalid_body" else code
     check_problem(response, status, codes)
+
+
+@pytest.mark.parametrize("cursor", [b'"x"', b"-1", b'"1.5"'])
+def test_a_cursor_in_json_that_is_no_number_is_told_as_a_gap(broker, topic, cursor):
+    head = broker.publish(topic, "x")
+    body = b'{"topics":["%s"],"after":%s}' % (topic.encode(), cursor)
+    kind = {"Content-Type": "application/json"}
+    with broker.stream("/events", method="POST", body=body, headers=kind) as stream:
+        event = stream.next()
+        assert (event.id, event.event) == (head, "tickertape.gap")
+        assert json.loads(event.data) == {"after": None, "resumed": head, "reason": "unknown"}
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
@@ -91,7 +101,9 @@ def test_up_to_128_topics_make_one_stream(broker, topic):
     ("/events", ("invalid_parameter", "invalid_pattern")), ("/events?topic=", "invalid_pattern"),
     ("/events?topic=a&topic=b//c", "invalid_pattern"), ("/events?topic=a%zz", "bad_percent_encoding"),
     ("/topics/a/events?tail=1001", "invalid_parameter"), ("/topics/a/events?tail=x", "invalid_parameter"),
-    ("/topics/a/events?tail=-1", "invalid_parameter"), ("/topics/**/a/events", "invalid_pattern"),
+    ("/topics/a/events?tail=-1", "invalid_parameter"),
+    ("/topics/a/events?after=1&last_event_id=2", "repeated_parameter"),
+    ("/topics/a/events?after=1&after=1", "repeated_parameter"), ("/topics/**/a/events", "invalid_pattern"),
 ])
 def test_a_stream_that_can_never_work_is_answered_400(broker, target, code):
     check_problem(broker.request("GET", target, headers={"Accept": "text/event-stream"}), 400, code)

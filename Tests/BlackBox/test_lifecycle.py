@@ -1,6 +1,7 @@
 """Starting, configuring and stopping: one sentence when it cannot, exit 0 when it was asked to."""
 
 import hashlib
+import os
 import random
 import re
 import signal
@@ -40,6 +41,11 @@ def test_the_ready_line_says_address_directory_and_count(start, tmp_path):
     assert own.ready_count == 3
     assert own.stdout == [f"tickertape is ready on http://127.0.0.1:{own.port}, data in"
                           f" {own.ready_directory}, 3 messages in the log\n"]
+
+
+def test_a_relative_directory_is_named_in_full(start, tmp_path):
+    own = start(directory=os.path.relpath(tmp_path / "data"))
+    assert own.ready_directory == (tmp_path / "data").resolve()
 
 
 def test_the_data_directory_holds_the_documented_files(start):

@@ -1,5 +1,7 @@
 """Publishing: what is answered, and that exactly this is in the log."""
 
+from urllib.parse import quote
+
 import pytest
 
 from broker import topic_path
@@ -23,6 +25,16 @@ def test_the_location_of_a_topic_outside_ascii_can_be_followed(broker):
     assert response.status == 201
     assert response.json()["topic"] == "新闻/财经 100%?#"
     assert broker.request("GET", response.header("location")).json()["id"] == response.json()["id"]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a?b#c", "a b", "a%2Fb", "<a>&", "a\u2028b", "😀"])
+def test_a_name_with_odd_characters_comes_back_in_every_answer(broker, name):
+    response = broker.request("POST", f"/topics/{quote(name, safe='')}/messages", b"x")
+    assert (response.status, response.json()["topic"]) == (201, name)
+    message = broker.request("GET", response.header("location")).json()
+    assert (message["id"], message["topic"]) == (response.json()["id"], name)
+    with broker.stream(f"/events?topic={quote(name, safe='')}", message["id"] - 1) as stream:
+        assert stream.next().id == message["id"]
 
 
 def test_ids_increase_over_all_topics(broker, topic):

@@ -1,5 +1,6 @@
 """Publishing as HTTP: bodies in pieces, pipelines, Expect, and old versions."""
 
+import socket
 import threading
 
 import pytest
@@ -133,6 +134,24 @@ def test_another_version_of_http_is_refused(broker, version):
         # A minor version this broker does not know is still HTTP/1 (RFC 9110, 2.5).
         allowed = (200, 505, 400) if version == "1.2" else (505, 400)
         assert connection.response().status in allowed
+
+
+def test_a_client_that_closes_its_side_is_still_answered(broker, topic):
+    with broker.connect() as connection:
+        connection.send(b"".join(
+            encode_request("POST", topic_path(topic), b"%d" % n) for n in range(20)))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert [connection.response().status for _ in range(20)] == [201] * 20
+        assert connection.is_closed_by_peer()
+    assert len(broker.history(topic)) == 20
+
+
+def test_a_body_that_nobody_asked_for_is_read_over(broker, topic):
+    number = broker.publish(topic, "x")
+    with broker.connect() as connection:
+        response = connection.request("GET", topic_path(topic), b"POST / HTTP/1.1\r\n\r\n")
+        assert response.json()["messages"][0]["id"] == number
+        assert connection.request("GET", "/healthz").status == 200
 
 
 def test_publishers_at_once_all_get_their_own_message(broker, topic):

@@ -199,3 +199,18 @@ def test_a_crowd_does_not_keep_the_processor_busy_while_it_only_waits(start):
         for connection in crowd:
             connection.close()
     wait_for(lambda: own.is_healthy, 15, "health after the crowd")
+
+
+def test_streams_that_come_and_go_leave_no_memory_behind(start):
+    own = start()
+    own.publish_all("a", [b"x" * 1000] * 50)
+
+    def come_and_go(count):
+        for n in range(count):
+            with own.follow("*" if n % 2 else "a", n % 50) as stream:
+                stream.next()
+        wait_for(lambda: own.is_healthy)
+        return own.resident_bytes
+
+    before = come_and_go(1000)
+    assert come_and_go(3000) - before < 8 * MEBIBYTE

@@ -58,15 +58,16 @@ def test_reading_goes_on_while_a_commit_takes_its_time(slow):
     number = own.publish("a", "x")
     with Hammer(own, [f"load/{n}" for n in range(4)]) as hammer:
         wait_for(lambda: hammer.acked, what="a first acknowledgement")
-        slowest = 0
+        times = []
         for _ in range(30):
             began = time.monotonic()
             assert own.message("a", number).status == 200
             assert own.request("GET", "/healthz").status == 200
             with own.follow("a", 0) as stream:
                 assert stream.next().id == number
-            slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.25, f"a read took {slowest:.2f} s"
+            times.append(time.monotonic() - began)
+    # Most of them, so that a busy machine does not count as a broker that waits.
+    assert sorted(times)[len(times) // 2] < 0.1, times
 
 
 def test_many_publishers_share_one_commit(slow):

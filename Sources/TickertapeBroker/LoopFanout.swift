@@ -89,7 +89,8 @@ package final class LoopFanout: @unchecked Sendable {
         for batch in content.batches { self.note(batch) }
         for (number, tail) in content.tails { self.found(tail, number: number) }
         for (number, page) in content.pages { self.take(page, number: number) }
-        self.scheduleSlice()
+        // The first slice at once, unless a pass is under way.
+        if !self.isSliceScheduled { self.runSlice() }
     }
 
     private func answer(_ results: [AppendResult]) {

@@ -12,6 +12,7 @@ final class LoopInbox: Sendable {
         /// Results of this loop's submissions, in the order they were appended.
         var results: [[AppendResult]] = []
         var batches: [CommittedBatch] = []
+        var batchBytes = 0
         var pages: [(number: Int, page: Result<EncodedPage, LogError>)] = []
         var tails: [(number: Int, tail: Result<TailStart, LogError>)] = []
     }
@@ -40,12 +41,17 @@ final class LoopInbox: Sendable {
     func post(to fanout: LoopFanout, _ batch: CommittedBatch) {
         let mustWake = { (content: borrowing Content) in
             fanout.isFollowed || content.batches.count >= Self.batchesUnreadMax
+                || content.batchBytes >= Self.bytesUnreadMax
         }
-        self.post(to: fanout, when: mustWake) { $0.batches.append(batch) }
+        self.post(to: fanout, when: mustWake) {
+            $0.batches.append(batch)
+            $0.batchBytes += batch.bytes
+        }
     }
 
-    /// Batches that may wait on a loop that has no use for them.
+    /// What may wait on a loop that has no use for it.
     private static let batchesUnreadMax = 64
+    private static let bytesUnreadMax = 1_048_576
 
     private func post(
         to fanout: LoopFanout,

@@ -60,7 +60,7 @@ package struct Limits: Sendable {
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
     /// Pages of the write-ahead log after which it is moved into the main file.
-    package var walPagesMax = 2_000
+    package var walPagesMax = 4_000
     /// Seconds a `Retry-After` asks a publisher to wait when the queue or the disk is full.
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.
@@ -75,7 +75,7 @@ package struct Limits: Sendable {
     /// Messages of one page.
     package var pageMessagesMax = 1_000
     /// Payload bytes of one page; at least one message is taken.
-    package var pageBytesMax = 262_144
+    package var pageBytesMax = 131_072
     /// Rows one page may look at for a filter that few of them match.
     package var pageRowsExaminedMax = 20_000
     /// Topics whose rows are merged by index; above, the log is scanned by id.
@@ -105,11 +105,11 @@ package struct Limits: Sendable {
     /// the live set and reads the log when its socket drains. One write may exceed it.
     package var subscriberBufferedBytesMax = 65_536
     /// Bytes not yet sent that the kernel holds for one connection (TCP_NOTSENT_LOWAT).
-    package var socketUnsentBytesMax = 262_144
+    package var socketUnsentBytesMax = 131_072
     /// Bytes of committed messages an event loop keeps so that short gaps never touch the disk.
     package var recentBytesMax = 8_388_608
     /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
-    package var writeBytesMax = 262_144
+    package var writeBytesMax = 131_072
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
 

@@ -11,6 +11,7 @@ import TickertapeCore
 final class LogWriter {
     private let database: Database
     private let shared: LogShared
+    private let checkpointer: Checkpointer
     private let limits: Limits
     private let logger: Logger
     private let prune: PreparedStatement
@@ -26,8 +27,15 @@ final class LogWriter {
     private var failure: SQLiteFailure?
     private var nextPruneMilliseconds: Int64 = 0
 
-    init(_ database: Database, shared: LogShared, limits: Limits, logger: Logger) throws {
+    init(
+        _ database: Database,
+        shared: LogShared,
+        checkpointer: Checkpointer,
+        limits: Limits,
+        logger: Logger
+    ) throws {
         self.database = database
+        self.checkpointer = checkpointer
         self.shared = shared
         self.limits = limits
         self.logger = logger
@@ -214,13 +222,16 @@ final class LogWriter {
         self.nextPruneMilliseconds = now + (isMore ? 100 : 60_000)
     }
 
-    /// Moves the write-ahead log into the main file before it grows without end; what is
-    /// overwritten in place also syncs faster than what is appended.
     private func checkpointIfDue() {
-        guard self.walPages.pointee >= Int32(self.limits.walPagesMax) else { return }
-        // Takes what readers do not hold; pages are read within milliseconds.
-        sqlite3_wal_checkpoint_v2(
-            self.database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        let pages = Int(self.walPages.pointee)
+        let isFarOver = pages >= self.limits.walPagesMax * 4
+        if self.checkpointer.takeDone() || isFarOver {
+            // What is left; readers hold what they read for milliseconds only.
+            sqlite3_wal_checkpoint_v2(
+                self.database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        } else if pages >= self.limits.walPagesMax {
+            self.checkpointer.request()
+        }
     }
 }
 

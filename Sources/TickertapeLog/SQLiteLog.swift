@@ -38,7 +38,9 @@ package final class SQLiteLog: MessageLog {
         self.shared = shared
         self.messageCountAtStart = count
         try self.startReaders()
-        self.startWriter(writerQueue, logger)
+        let checkpointer = Checkpointer(
+            try DatabaseFile.openWriter(self.directory.databasePath))
+        self.startWriter(writerQueue, checkpointer, logger)
     }
 
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
@@ -152,14 +154,20 @@ package final class SQLiteLog: MessageLog {
         }
     }
 
-    private func startWriter(_ queue: DatabaseQueue, _ logger: Logger) {
+    private func startWriter(
+        _ queue: DatabaseQueue,
+        _ checkpointer: Checkpointer,
+        _ logger: Logger
+    ) {
         let (shared, limits, ended) = (self.shared, self.limits, self.writerEnded)
         let thread = Thread {
             do {
                 try queue.inDatabase { database in
                     let writer = try LogWriter(
-                        database, shared: shared, limits: limits, logger: logger)
+                        database, shared: shared, checkpointer: checkpointer, limits: limits,
+                        logger: logger)
                     writer.run()
+                    checkpointer.close()
                     writer.checkpoint()
                 }
                 try queue.close()

@@ -32,6 +32,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isTakingHeld = false
     /// Whether the bytes being read have brought a part of a request.
     private var sawPart = false
+    /// What a slow reader of answers had not taken when it was last looked at.
+    private var unreadBytes = Int.max
     /// A request that waits for all before it, or is being answered.
     private var current: Current = .none
     private var phase = Phase.open
@@ -133,6 +135,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             if self.waitsFor == .reader { self.settle() }
             self.takeHeld()
         } else {
+            self.unreadBytes = Int.max
             self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
         }
     }
@@ -415,7 +418,6 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         self.phase = .upgraded
         self.server.remove(self)
-        self.write(self.server.response.eventStreamHead(framing))
         let stream = EventStreamHandler(server: self.server, framing: framing)
         let pipeline = context.pipeline.syncOperations
         do {
@@ -471,9 +473,19 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
                     a request arrives within \(self.server.limits.requestTimeoutSeconds) seconds
                     """),
                 end)
+        case (.open, .reader) where self.isReaderMoving:
+            self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
         case (.upgraded, _), (.closed, _): break
         default: self.context?.close(promise: nil)
         }
+    }
+
+    /// A slow reader is waited for as long as it takes something.
+    private var isReaderMoving: Bool {
+        let options = self.context?.channel.syncOptions
+        let unread = (try? options?.getOption(.bufferedWritableBytes)) ?? 0
+        defer { self.unreadBytes = unread }
+        return unread < self.unreadBytes
     }
 
     /// Ends the sending side and drops what still comes: closing at once could reset the

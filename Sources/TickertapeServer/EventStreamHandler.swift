@@ -16,9 +16,13 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     private var subscription: Subscription?
     private var isEnding = false
 
+    /// The head of the response; leaves with what is written first.
+    private var head: ByteBuffer?
+
     init(server: LoopServer, framing: StreamFraming) {
         self.server = server
         self.framing = framing
+        self.head = server.response.eventStreamHead(framing)
     }
 
     func start(_ query: SubscribeQuery) {
@@ -66,7 +70,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
 
     func write(_ frames: ByteBuffer) -> Bool {
         guard let context = self.context, !self.isEnding else { return true }
-        context.writeAndFlush(self.wrapOutboundOut(frames), promise: nil)
+        context.writeAndFlush(self.wrapOutboundOut(self.withHead(frames)), promise: nil)
         return !context.channel.isWritable
     }
 
@@ -80,7 +84,14 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         bytes.writeStaticString(self.framing.end)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
-        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: written)
+        context.writeAndFlush(self.wrapOutboundOut(self.withHead(bytes)), promise: written)
+    }
+
+    private func withHead(_ frames: ByteBuffer) -> ByteBuffer {
+        guard var first = self.head else { return frames }
+        self.head = nil
+        first.writeImmutableBuffer(frames)
+        return first
     }
 
     private func closeSubscription() {

@@ -24,7 +24,7 @@ struct RequestHeader {
             case 4 where isSame(name, "host"): self.hostCount += 1
             case 6 where isSame(name, "expect"): self.expect = value
             case 6 where isSame(name, "accept"):
-                if value.lowercased().contains("text/event-stream") {
+                if value.split(separator: ",").contains(where: isEventStream) {
                     self.acceptsEventStream = true
                 }
             case 12 where isSame(name, "content-type"): self.contentType = value
@@ -136,9 +136,15 @@ private func isLetter(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
 }
 
+/// Whether one range of an `Accept` is `text/event-stream`.
+private func isEventStream(_ range: Substring) -> Bool {
+    let type = range.utf8.prefix { $0 != UInt8(ascii: ";") }
+    return isSame(trimmed(Substring(type)), "text/event-stream")
+}
+
 private func trimmed(_ text: Substring) -> Substring {
-    let isSpace = { (character: Character) in character == " " || character == "\t" }
-    let start = text.drop(while: isSpace)
-    guard let last = start.lastIndex(where: { !isSpace($0) }) else { return start }
-    return start[...last]
+    let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    let start = text.utf8.drop(while: isSpace)
+    guard let last = start.lastIndex(where: { !isSpace($0) }) else { return Substring(start) }
+    return Substring(start[...last])
 }

@@ -130,17 +130,10 @@ package final class Server: Sendable {
                         AcceptGate(count: count, connectionsMax: limits.connectionsMax))
                 }
             }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(
+            // Accepted sockets inherit it (tcp(7)): one call instead of one a connection.
+            .serverChannelOption(
                 .tcpOption(.init(rawValue: notSentLowWatermark)),
                 value: limits.socketUnsentBytesMax
-            )
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(
-                .writeBufferWaterMark,
-                value: .init(
-                    low: limits.subscriberBufferedBytesMax / 2,
-                    high: limits.subscriberBufferedBytesMax)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -157,6 +150,10 @@ package final class Server: Sendable {
     }
 
     private static func addHandlers(to channel: any Channel, _ server: LoopServer) throws {
+        let high = server.limits.subscriberBufferedBytesMax
+        try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        try channel.syncOptions?.setOption(
+            .writeBufferWaterMark, value: .init(low: high / 2, high: high))
         var decoderLimits = NIOHTTPDecoderLimitConfiguration()
         // A target over its own limit still parses, so that it is answered 414 and not 431.
         decoderLimits.maxHeaderFieldSize = server.limits.headBytesMax

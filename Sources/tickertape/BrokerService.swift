@@ -1,3 +1,4 @@
+import Foundation
 import ServiceLifecycle
 import TickertapeLog
 import TickertapeServer
@@ -6,8 +7,11 @@ import TickertapeServer
 struct BrokerService: Service {
     let server: Server
     let log: SQLiteLog
+    let readyLine: String
 
     func run() async throws {
+        // Said here, where signals are already caught: whoever reads it may stop the broker.
+        FileHandle.standardOutput.write(Data(self.readyLine.utf8))
         try? await gracefulShutdown()
         await self.server.stop()
         self.log.close()

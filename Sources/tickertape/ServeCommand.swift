@@ -129,20 +129,21 @@ struct ServeCommand: AsyncParsableCommand {
                 "tickertape.connections_max": "\(limits.connectionsMax)",
                 "tickertape.streams_max": "\(limits.streamsMax)",
             ])
-        self.sayReady(port: server.port, log)
         let group = ServiceGroup(
             configuration: .init(
-                services: [BrokerService(server: server, log: log)],
+                services: [
+                    BrokerService(
+                        server: server, log: log,
+                        readyLine: self.readyLine(port: server.port, log))
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
 
-    private func sayReady(port: Int, _ log: SQLiteLog) {
+    private func readyLine(port: Int, _ log: SQLiteLog) -> String {
         let host = self.host.contains(":") ? "[\(self.host)]" : self.host
-        let line =
-            "tickertape is ready on http://\(host):\(port), data in \(log.dataDirectoryPath), "
+        return "tickertape is ready on http://\(host):\(port), data in \(log.dataDirectoryPath), "
             + "\(log.messageCountAtStart) messages in the log\n"
-        FileHandle.standardOutput.write(Data(line.utf8))
     }
 
     private func limits(openFiles: Int) -> Limits {

@@ -1,4 +1,9 @@
-"""Fixtures: one broker for each module, further ones on demand, and a fresh topic for each test."""
+"""Fixtures: one broker for each module, further ones on demand, a fresh topic for each test.
+
+What the environment can say: `TICKERTAPE_BIN` the binary under test, `TICKERTAPE_SEED` the seed
+that a failed run has printed, `TICKERTAPE_CRASH_SECONDS` how long the crash test lasts,
+`TICKERTAPE_LONG=1` for the crowds that take longer to gather.
+"""
 
 import itertools
 import re

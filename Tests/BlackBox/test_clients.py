@@ -42,7 +42,7 @@ def publish_texts(broker, topic, texts):
 def first_difference(got, expected):
     for index, (one, other) in enumerate(zip(got, expected)):
         if one != other:
-            return index, tuple(str(part)[:80] for part in one), tuple(str(p)[:80] for p in other)
+            return index, *([str(part)[:80] for part in event] for event in (one, other))
     return None if len(got) == len(expected) else (len(got), len(expected))
 
 

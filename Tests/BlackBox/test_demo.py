@@ -117,7 +117,8 @@ def test_nothing_sticks_out_at_the_side(start, demo, width):
     shown.page.wait_for_function("document.querySelectorAll('#quotes [data-symbol]').length >= 20",
                                  timeout=20_000)
     # A horizontal scroll bar of the page, or of its body, is what must not be.
-    widths = shown.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+    widths = shown.page.evaluate(
+        "[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(widths) <= width
     assert shown.errors == []
 
@@ -140,7 +141,8 @@ def test_a_message_that_is_no_json_does_not_disturb_the_page(start, demo):
     own = start("--demo")
     shown = demo(own)
     shown.wait_until_live()
-    for text in ("", "no json", "null", "[]", '{"price":"x"}', '{"symbol":"<img src=x onerror=alert(1)>","price":1}'):
+    for text in ("", "no json", "null", "[]", '{"price":"x"}',
+                 '{"symbol":"<img src=x onerror=alert(1)>","price":1}'):
         for event in ("trade", "headline", "error", None):
             last = own.publish("stocks/odd", text, event=event)
     shown.wait_for_last_id_beyond(last)

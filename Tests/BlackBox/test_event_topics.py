@@ -54,15 +54,22 @@ def test_post_events_takes_topics_cursor_and_tail_from_json(broker, topic):
 
 
 @pytest.mark.parametrize("body, status, code", [
-    (b"", 400, "invalid_body"), (b"nonsense", 400, "invalid_body"), (b"[]", 400, "invalid_body"),
-    (b"{}", 400, "invalid_body"), (b'{"topics":"a"}', 400, "invalid_body"),
-    (b'{"topics":[]}', 400, "invalid_body"), (b'{"topics":[1]}', 400, "invalid_body"),
-    (b'{"topics":["\xff"]}', 400, "invalid_body"), (b'{"topics":["a"],"tail":-1}', 400, "invalid_body"),
-    (b'{"topics":["a"],"tail":1001}', 400, "invalid_body"), (b'{"topics":["a"]', 400, "invalid_body"),
-    (b'{"topics":["a//b"]}', 400, "invalid_pattern"), (b'{"topics":["a*"]}', 400, "invalid_pattern"),
+    (b"", 400, "invalid_body"),
+    (b"nonsense", 400, "invalid_body"),
+    (b"[]", 400, "invalid_body"),
+    (b"{}", 400, "invalid_body"),
+    (b'{"topics":"a"}', 400, "invalid_body"),
+    (b'{"topics":[]}', 400, "invalid_body"),
+    (b'{"topics":[1]}', 400, "invalid_body"),
+    (b'{"topics":["\xff"]}', 400, "invalid_body"),
+    (b'{"topics":["a"],"tail":-1}', 400, "invalid_body"),
+    (b'{"topics":["a"],"tail":1001}', 400, "invalid_body"),
+    (b'{"topics":["a"]', 400, "invalid_body"),
+    (b"[" * 60000, 400, "invalid_body"),
+    (b'{"topics":["a//b"]}', 400, "invalid_pattern"),
+    (b'{"topics":["a*"]}', 400, "invalid_pattern"),
     (json.dumps({"topics": [f"t{n}" for n in range(129)]}).encode(), 400, "too_many_topics"),
     (b'{"topics":["a"]}' + b" " * 2_000_000, 413, "body_too_large"),
-    (b"[" * 60000, 400, "invalid_body"),
 ])
 def test_a_bad_body_of_post_events_is_refused(broker, body, status, code):
     response = broker.request("POST", "/events", body, {"Content-Type": "application/json"})
@@ -98,12 +105,17 @@ def test_up_to_128_topics_make_one_stream(broker, topic):
 
 
 @pytest.mark.parametrize("target, code", [
-    ("/events", ("invalid_parameter", "invalid_pattern")), ("/events?topic=", "invalid_pattern"),
-    ("/events?topic=a&topic=b//c", "invalid_pattern"), ("/events?topic=a%zz", "bad_percent_encoding"),
-    ("/topics/a/events?tail=1001", "invalid_parameter"), ("/topics/a/events?tail=x", "invalid_parameter"),
+    ("/events", ("invalid_parameter", "invalid_pattern")),
+    ("/events?topic=", "invalid_pattern"),
+    ("/events?topic=a&topic=b//c", "invalid_pattern"),
+    ("/events?topic=a%zz", "bad_percent_encoding"),
+    ("/topics/**/a/events", "invalid_pattern"),
+    ("/topics/a/events?tail=1001", "invalid_parameter"),
+    ("/topics/a/events?tail=x", "invalid_parameter"),
     ("/topics/a/events?tail=-1", "invalid_parameter"),
     ("/topics/a/events?after=1&last_event_id=2", "repeated_parameter"),
-    ("/topics/a/events?after=1&after=1", "repeated_parameter"), ("/topics/**/a/events", "invalid_pattern"),
+    ("/topics/a/events?after=1&after=1", "repeated_parameter"),
 ])
 def test_a_stream_that_can_never_work_is_answered_400(broker, target, code):
-    check_problem(broker.request("GET", target, headers={"Accept": "text/event-stream"}), 400, code)
+    response = broker.request("GET", target, headers={"Accept": "text/event-stream"})
+    check_problem(response, 400, code)

@@ -1,4 +1,4 @@
-"""A disk that is full or broken: refused with 507 and 503, never acknowledged, and over by itself."""
+"""A disk that is full or broken: refused with 507 and 503, never acknowledged, soon over."""
 
 import time
 

@@ -12,7 +12,8 @@ from wire import check_problem, encode_request
 
 ODD_TEXTS = [
     "", " ", '"quoted" \\ / back\\slash', "".join(map(chr, range(0x20))), "\x7f\x80\x9f",
-    "line\nline\r\nline\rend", "\u2028\u2029\u0085", "😀👩‍👩‍👧‍👦 e\u0301", "\ufeffBOM", "\ufffe\uffff\U0010ffff",
+    "line\nline\r\nline\rend", "\u2028\u2029\u0085", "😀👩‍👩‍👧‍👦 e\u0301", "\ufeffBOM",
+    "\ufffe\uffff\U0010ffff",
     '{"json":[1,2,null]}', "<script>&amp;</script>", "新闻/财经", "\\u0041 \\n", "a\x00b",
 ]
 

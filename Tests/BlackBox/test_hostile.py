@@ -38,9 +38,11 @@ BAD_REQUESTS = {
     "negative length": (POST + b"Content-Length: -1\r\n\r\n", {400}),
     "signed length": (POST + b"Content-Length: +1\r\n\r\nx", {400}),
     "hexadecimal length": (POST + b"Content-Length: 0x1\r\n\r\nx", {400}),
-    "length beyond 64 bits": (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", {400, 413}),
+    "length beyond 64 bits": (POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+                              {400, 413}),
     "empty length": (POST + b"Content-Length: \r\n\r\n", {400, 411}),
-    "unknown coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", {400, 415, 501}),
+    "unknown coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                       {400, 415, 501}),
     "coding after chunked": (POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
                              {400, 415, 501}),
     "coding that is none": (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
@@ -116,7 +118,8 @@ def test_nothing_is_smuggled_behind_a_broken_request(broker, name):
 @pytest.mark.parametrize("data", [
     b"GET /healthz HTTP/1.1\nHost: a\n\n", b"\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /healthz HTTP/1.1\r\n\r\n", b"GET http://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET /healthz?%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /healthz?%zz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /healthz#x HTTP/1.1\r\nHost: a\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /\xe6\x96\xb0 HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
 ])
@@ -165,7 +168,8 @@ def test_a_client_that_never_ends_its_request_is_cut(broker, start, piece):
 
 def test_an_answered_refusal_arrives_although_the_client_is_still_sending(broker):
     with broker.connect() as connection:
-        connection.send(encode_request("POST", topic_path("a"), headers={"Content-Length": "9000000"}))
+        connection.send(encode_request(
+            "POST", topic_path("a"), headers={"Content-Length": "9000000"}))
         try:
             connection.send(b"x" * 1_000_000)
         except OSError:

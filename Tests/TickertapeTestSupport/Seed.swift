@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 /// Random numbers that can be had again: SplitMix64.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
@@ -40,8 +40,11 @@ package struct Seed: Sendable, CustomStringConvertible {
     package let value: UInt64
     private let test: String
 
-    /// - Parameter test: Printed with the seed.
-    package init(for test: String = #function) {
+    /// - Parameters:
+    ///   - test: Printed with the seed.
+    ///   - file: Printed with the seed.
+    package init(for test: String = #function, in file: String = #fileID) {
+        let test = "\(file) \(test)"
         let given = ProcessInfo.processInfo.environment["TICKERTAPE_SEED"].flatMap(UInt64.init)
         self.init(given ?? UInt64.random(in: 0...UInt64.max), for: test)
         print("\(test): \(self)")
@@ -55,9 +58,13 @@ package struct Seed: Sendable, CustomStringConvertible {
     package var generator: SeededGenerator { SeededGenerator(seed: self.value) }
 
     /// Seeds for `count` runs; a given seed is run once.
-    package static func several(_ count: Int, for test: String = #function) -> [Seed] {
+    package static func several(
+        _ count: Int,
+        for test: String = #function,
+        in file: String = #fileID
+    ) -> [Seed] {
         let isGiven = ProcessInfo.processInfo.environment["TICKERTAPE_SEED"] != nil
-        return (0..<(isGiven ? 1 : count)).map { _ in Seed(for: test) }
+        return (0..<(isGiven ? 1 : count)).map { _ in Seed(for: test, in: file) }
     }
 
     package var description: String { "TICKERTAPE_SEED=\(self.value)" }

@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TickertapeCore
 import TickertapeTestSupport
 import TickertapeWire
 
@@ -45,7 +46,7 @@ struct SubscribeBodyTests {
     func hugeCursor() throws {
         let json = #"{"topics":["a"],"after":9223372036854775808}"#
         let body = try SubscribeBody.decode(ByteBuffer(string: json))
-        #expect(body.after == "9223372036854775808")
+        #expect(StartPosition(cursor: body.after ?? "") == .after(.max))
     }
 
     @Test(
@@ -61,7 +62,7 @@ struct SubscribeBodyTests {
             (#"{"topics":["a"],"tail":"5"}"#, .invalidBody),
             (#"{"topics":["a"],"tail":1.5}"#, .invalidBody),
             (#"{"topics":["a"],"tail":99999999999999999999}"#, .invalidBody),
-            (#"{"topics":["a"]} x"#, .invalidBody), (#"{"topics":["a"],}"#, .invalidBody),
+            (#"{"topics":["a"]} x"#, .invalidBody),
             (#"{"topics":["a"],"limit":1}"#, .unknownParameter),
             (#"{"topic":["a"]}"#, .unknownParameter),
             (#"{"Topics":["a"],"topics":["a"]}"#, .unknownParameter),

@@ -1,0 +1,152 @@
+import GRDB
+import Logging
+import Synchronization
+import TickertapeCore
+import TickertapeLog
+import TickertapeTestSupport
+
+/// The log's calls, to be awaited.
+extension MessageLog {
+    func append(_ drafts: [Draft]) async -> [AppendResult] {
+        await withCheckedContinuation { continuation in
+            for draft in drafts { precondition(self.admit(draft), "there is room") }
+            self.append(drafts) { continuation.resume(returning: $0) }
+        }
+    }
+
+    func append(_ drafts: Draft...) async -> [AppendResult] {
+        await self.append(drafts)
+    }
+
+    func page(_ request: PageRequest) async throws -> Page {
+        try await withCheckedContinuation { continuation in
+            self.readPage(request) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    func page(
+        of patterns: String...,
+        after cursor: Int64 = 0,
+        messagesMax: Int = 1_000,
+        bytesMax: Int = 1_000_000,
+        tail: TailStart? = nil
+    ) async throws -> Page {
+        try await self.page(
+            PageRequest(
+                filter: try filter(patterns),
+                after: cursor,
+                messagesMax: messagesMax,
+                bytesMax: bytesMax,
+                tail: tail
+            )
+        )
+    }
+
+    func tail(of patterns: String..., count: Int) async throws -> TailStart {
+        let filter = try filter(patterns)
+        return try await withCheckedContinuation { continuation in
+            self.findTail(of: filter, count: count) { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    func message(_ id: Int64) async throws -> Message? {
+        try await withCheckedContinuation { continuation in
+            self.readMessage(id: id) { continuation.resume(returning: $0) }
+        }.get()
+    }
+}
+
+extension AppendResult {
+    var storedID: Int64? {
+        guard case .stored(let id) = self else { return nil }
+        return id
+    }
+}
+
+func filter(_ patterns: [String]) throws -> TopicFilter {
+    TopicFilter(try patterns.map { try TopicPattern($0) })
+}
+
+func draft(
+    _ topic: String,
+    _ data: String = "x",
+    event: String? = nil,
+    key: String? = nil,
+    once: String? = nil
+) throws -> Draft {
+    Draft(topic: try TopicName(topic), event: event, key: key, data: data, idempotencyKey: once)
+}
+
+let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// What a log has told, in order.
+final class Told: Sendable {
+    enum Event: Equatable, Sendable {
+        case batch([Int64])
+        /// The answer to the call with this number.
+        case results(Int, [AppendResult])
+    }
+
+    private let calls = Mutex(0)
+    private let state = Mutex<(events: [Event], batches: [CommittedBatch])>(([], []))
+
+    var events: [Event] { self.state.withLock { $0.events } }
+    var batches: [CommittedBatch] { self.state.withLock { $0.batches } }
+    var messages: [Message] { self.batches.flatMap(\.messages) }
+
+    func listen(to log: any MessageLog) {
+        log.announce { batch in
+            self.state.withLock { state in
+                state.batches.append(batch)
+                state.events.append(.batch(batch.messages.map(\.id)))
+            }
+        }
+    }
+
+    /// Makes one call at a time, so that their order is known.
+    func nextCall(_ make: (_ call: Int) -> Void) {
+        self.calls.withLock { call in
+            make(call)
+            call += 1
+        }
+    }
+
+    func answered(_ call: Int, _ results: [AppendResult]) {
+        self.state.withLock { $0.events.append(.results(call, results)) }
+    }
+}
+
+/// A SQLite log in a folder of its own that can be closed, changed and opened again.
+final class LogFolder {
+    let folder: TemporaryFolder
+    let limits: Limits
+
+    init(_ limits: Limits = Limits()) throws {
+        self.folder = try TemporaryFolder()
+        self.limits = limits
+    }
+
+    var databasePath: String { self.folder.path + "/tickertape.db" }
+
+    func open() throws -> SQLiteLog {
+        try SQLiteLog(
+            dataDirectory: self.folder.path,
+            limits: self.limits,
+            logger: quietLogger
+        )
+    }
+
+    /// Opens it, closes it when `work` is done, and lets go of it.
+    func withLog<Value>(_ work: (SQLiteLog) async throws -> Value) async throws -> Value {
+        let log = try self.open()
+        defer { log.close() }
+        return try await work(log)
+    }
+
+    /// Runs SQL in the file while no broker has it, as a tool of the operator would.
+    func change(_ sql: String) throws {
+        let queue = try DatabaseQueue(path: self.databasePath)
+        try queue.inDatabase { try $0.execute(sql: sql) }
+        try queue.close()
+    }
+}

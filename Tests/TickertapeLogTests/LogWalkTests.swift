@@ -1,0 +1,202 @@
+import Testing
+import TickertapeCore
+import TickertapeLog
+import TickertapeTestSupport
+
+/// Random appends, reads, removals and restarts, compared with a log in memory.
+@Suite(.serialized)
+struct LogWalkTests {
+    struct Bounds: Sendable {
+        let mergedTopicsMax: Int
+        let pageRowsExaminedMax: Int
+    }
+
+    @Test(
+        "Whatever is appended, removed and asked, pages are those of a plain list",
+        arguments: [
+            Bounds(mergedTopicsMax: 0, pageRowsExaminedMax: 5),
+            Bounds(mergedTopicsMax: 2, pageRowsExaminedMax: 50),
+            Bounds(mergedTopicsMax: 32, pageRowsExaminedMax: 20_000),
+        ]
+    )
+    func walk(bounds: Bounds) async throws {
+        let seed = Seed()
+        var limits = Limits()
+        limits.mergedTopicsMax = bounds.mergedTopicsMax
+        limits.pageRowsExaminedMax = bounds.pageRowsExaminedMax
+        limits.batchMessagesMax = 4
+        var walk = try LogWalk(limits, seed)
+        for _ in 0..<1_500 {
+            try await walk.step()
+            guard walk.isGood else { break }
+        }
+        walk.close()
+    }
+}
+
+/// A log of files and one in memory that get the same.
+private struct LogWalk {
+    private let folder: LogFolder
+    private var log: SQLiteLog?
+    private let oracle = SimulatedLog(.immediate)
+    private let seed: Seed
+    private var random: SeededGenerator
+    private(set) var isGood = true
+
+    private let topics = [
+        "a", "b", "a/b", "a/c", "a/b/c", "b/c", "c/c/c", "é", "e\u{301}", "a/é", "a/e\u{301}", "d",
+    ]
+    private let patterns = ["*", "**", "a/*", "a/**", "*/c", "a/*/c", "*/*", "b/**", "x/*"]
+
+    init(_ limits: Limits, _ seed: Seed) throws {
+        self.folder = try LogFolder(limits)
+        self.log = try self.folder.open()
+        self.seed = seed
+        self.random = seed.generator
+    }
+
+    mutating func step() async throws {
+        switch self.random.int(0...39) {
+        case 0: try self.reopen()
+        case 1...14: try await self.append()
+        case 15...16: try await self.readTail()
+        case 17...18: try await self.readMessage()
+        default: try await self.readPage()
+        }
+    }
+
+    mutating func close() {
+        self.log?.close()
+        self.log = nil
+    }
+
+    private func open() throws -> SQLiteLog { try #require(self.log) }
+
+    private mutating func check(_ isRight: Bool, _ what: @autoclosure () -> String) {
+        guard !isRight, self.isGood else { return }
+        self.isGood = false
+        Issue.record("\(what()), \(self.seed)")
+    }
+
+    private mutating func append() async throws {
+        var drafts: [Draft] = []
+        for _ in 0..<self.random.int(1...5) {
+            let once = self.random.oneIn(5) ? "key \(self.random.int(0...3))" : nil
+            let data = String(
+                repeating: "x",
+                count: self.random.int(0...3) * (once == nil ? 20 : 1)
+            )
+            drafts.append(try draft(self.random.pick(self.topics), data, once: once))
+        }
+        let results = try await self.open().append(drafts)
+        let expected = await self.oracle.append(drafts)
+        self.check(results == expected, "\(results) instead of \(expected)")
+    }
+
+    private mutating func anyFilter() throws -> TopicFilter {
+        let count = self.random.int(1...3)
+        return try filter(
+            (0..<count).map { _ in
+                self.random.pick(self.random.oneIn(2) ? self.topics : self.patterns)
+            }
+        )
+    }
+
+    private mutating func readPage() async throws {
+        let request = PageRequest(
+            filter: try self.anyFilter(),
+            after: Int64(self.random.int(0...Int(self.oracle.head) + 1)),
+            messagesMax: self.random.int(1...12),
+            bytesMax: self.random.oneIn(2) ? self.random.int(1...1_000) : 1_000_000
+        )
+        let page = try await self.open().page(request)
+        let all = try await self.oracle.page(
+            PageRequest(
+                filter: request.filter,
+                after: request.after,
+                messagesMax: .max,
+                bytesMax: .max
+            )
+        )
+        self.compare(page, with: all, request)
+        self.check(
+            page.removedThrough == all.removedThrough,
+            "removed \(page.removedThrough ?? 0) instead of \(all.removedThrough ?? 0)"
+        )
+    }
+
+    /// A page is a beginning of what there is, and says how far it goes.
+    private mutating func compare(_ page: Page, with all: Page, _ request: PageRequest) {
+        let ids = page.messages.map(\.id)
+        let expected = all.messages.filter { $0.id <= page.through }
+        let what = "after \(request.after) of \(request.filter.patterns)"
+        self.check(ids == expected.map(\.id), "\(ids), \(what), through \(page.through)")
+        let isSame = zip(page.messages, expected).allSatisfy { one, other in
+            one.topic == other.topic && bytesAreEqual(one.data, other.data)
+        }
+        self.check(isSame, "content \(what)")
+        self.check(page.head == self.oracle.head, "head \(page.head), \(what)")
+        let goesOn = page.through > request.after || page.head <= request.after
+        self.check(goesOn && page.through <= max(page.head, request.after), "through, \(what)")
+        self.check(ids.count <= request.messagesMax, "\(ids.count) messages, \(what)")
+        let bytes = page.messages.reduce(0) { $0 + $1.data.utf8.count }
+        self.check(ids.count <= 1 || bytes <= request.bytesMax, "\(bytes) bytes, \(what)")
+    }
+
+    private mutating func readTail() async throws {
+        let filter = try self.anyFilter()
+        let count = self.random.int(0...4)
+        let log = try self.open()
+        let tail = try await withCheckedContinuation { continuation in
+            log.findTail(of: filter, count: count) { continuation.resume(returning: $0) }
+        }.get()
+        if self.random.oneIn(2) { try await self.append() }
+        var ids: [Int64] = []
+        var cursor = tail.after
+        while cursor < self.oracle.head {
+            let request = PageRequest(
+                filter: filter,
+                after: cursor,
+                messagesMax: self.random.int(1...9),
+                bytesMax: 1_000_000,
+                tail: tail
+            )
+            let page = try await log.page(request)
+            ids += page.messages.map(\.id)
+            guard page.through > cursor else { break }
+            cursor = page.through
+        }
+        let selected = self.oracle.messages.filter { filter.matches($0.topic) }
+        let byTopic = Dictionary(grouping: selected.filter { $0.id <= tail.end }, by: \.topic)
+        let lasts =
+            byTopic.values.flatMap { $0.suffix(count) } + selected.filter { $0.id > tail.end }
+        let expected = lasts.map(\.id).sorted()
+        self.check(ids == expected, "tail \(count) of \(filter.patterns): \(ids), not \(expected)")
+    }
+
+    private mutating func readMessage() async throws {
+        let id = Int64(self.random.int(0...Int(self.oracle.head) + 1))
+        let found = try await self.open().message(id)
+        let expected = try await self.oracle.message(id)
+        self.check(found?.id == expected?.id && found?.topic == expected?.topic, "message \(id)")
+    }
+
+    /// Closes the log, mostly removes something from its file, and opens it again.
+    private mutating func reopen() throws {
+        self.close()
+        let last = Int(self.oracle.head)
+        let from = Int64(self.random.int(0...last))
+        let through = from + Int64(self.random.int(0...last / 4))
+        let step = Int64(self.random.int(1...3))
+        if last > 0, !self.random.oneIn(4) {
+            let isRemoved = "id BETWEEN \(from) AND \(through) AND id % \(step) = 0"
+            try self.folder.change("DELETE FROM messages WHERE \(isRemoved)")
+            self.oracle.remove { (from...through).contains($0.id) && $0.id % step == 0 }
+        }
+        let log = try self.folder.open()
+        self.check(log.head == last, "head \(log.head) after reopening, not \(last)")
+        let count = log.messageCountAtStart
+        self.check(count == self.oracle.messages.count, "\(count) messages at start")
+        self.log = log
+    }
+}

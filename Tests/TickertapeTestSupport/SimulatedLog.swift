@@ -1,0 +1,199 @@
+import Synchronization
+package import TickertapeCore
+package import TickertapeLog
+
+/// A log in memory that does nothing by itself: a test says when it commits, announces and reads.
+///
+/// Any thread, though a simulation uses one. In `immediate` mode every call is served before it
+/// returns, so that the contract of `MessageLog` can be checked against it.
+package final class SimulatedLog: MessageLog {
+    package enum Mode: Sendable {
+        case immediate
+        case stepwise
+    }
+
+    private struct Submission: Sendable {
+        let drafts: [Draft]
+        let completion: @Sendable ([AppendResult]) -> Void
+    }
+
+    private struct State: Sendable {
+        var contents = SimulatedContents()
+        var observer: (@Sendable (CommittedBatch) -> Void)?
+        var admitted = 0
+        var submissions: [Submission] = []
+        /// What is committed and not yet announced: the batch, and then the answers.
+        var committed: [@Sendable () -> Void] = []
+        var reads: [@Sendable () -> Void] = []
+        var isFailing = false
+        var isClosed = false
+    }
+
+    private let mode: Mode
+    private let queueMessagesMax: Int
+    /// Rows one page looks at.
+    private let examinedMax: Int
+    private let state = Mutex(State())
+
+    package init(_ mode: Mode, queueMessagesMax: Int = 65_536, examinedMax: Int = 1_000) {
+        self.mode = mode
+        self.queueMessagesMax = queueMessagesMax
+        self.examinedMax = examinedMax
+    }
+
+    package var head: Int64 { self.state.withLock { $0.contents.head } }
+    package var isWritable: Bool { self.state.withLock { !$0.isFailing } }
+
+    package func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+        self.state.withLock { state in
+            precondition(state.observer == nil, "the observer is set once")
+            state.observer = observer
+        }
+    }
+
+    package func admit(_ draft: Draft) -> Bool {
+        self.state.withLock { state in
+            guard state.admitted < self.queueMessagesMax else { return false }
+            state.admitted += 1
+            return true
+        }
+    }
+
+    package func append(
+        _ drafts: [Draft],
+        completion: @escaping @Sendable ([AppendResult]) -> Void
+    ) {
+        precondition(!drafts.isEmpty, "a submission has at least one draft")
+        let isTaken = self.state.withLock { state in
+            guard !state.isClosed else { return false }
+            state.submissions.append(Submission(drafts: drafts, completion: completion))
+            return true
+        }
+        guard isTaken else {
+            completion(Array(repeating: .failed(.closed), count: drafts.count))
+            return
+        }
+        if self.mode == .immediate { self.commitAndAnnounce() }
+    }
+
+    package func readPage(
+        _ request: PageRequest,
+        completion: @escaping @Sendable (Result<Page, LogError>) -> Void
+    ) {
+        let examinedMax = self.examinedMax
+        self.read(completion) { $0.page(request, examinedMax: examinedMax) }
+    }
+
+    package func findTail(
+        of filter: TopicFilter,
+        count: Int,
+        completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
+    ) {
+        self.read(completion) { $0.tail(of: filter, count: count) }
+    }
+
+    package func readMessage(
+        id: Int64,
+        completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
+    ) {
+        self.read(completion) { $0.message(id: id) }
+    }
+
+    package func close() {
+        self.commitAndAnnounce()
+        while self.answerRead(at: 0) {}
+        self.state.withLock { $0.isClosed = true }
+    }
+
+    private func read<Value: Sendable>(
+        _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
+        _ work: @escaping @Sendable (SimulatedContents) -> Value
+    ) {
+        let answer: @Sendable () -> Void = {
+            let result = self.state.withLock { state -> Result<Value, LogError> in
+                if state.isClosed { return .failure(.closed) }
+                if state.isFailing { return .failure(.unavailable("simulated")) }
+                return .success(work(state.contents))
+            }
+            completion(result)
+        }
+        switch self.mode {
+        case .immediate: answer()
+        case .stepwise: self.state.withLock { $0.reads.append(answer) }
+        }
+    }
+}
+
+/// The steps of a simulation.
+extension SimulatedLog {
+    /// Submissions that wait for a commit.
+    package var submissionCount: Int { self.state.withLock { $0.submissions.count } }
+    /// Reads that wait for their answer.
+    package var readCount: Int { self.state.withLock { $0.reads.count } }
+    /// Whether something is committed that nobody was told of.
+    package var hasUnannounced: Bool { self.state.withLock { !$0.committed.isEmpty } }
+    /// Everything that still exists, in order.
+    package var messages: [Message] { self.state.withLock { $0.contents.messages } }
+
+    /// From now on reads fail and drafts are not stored, or it works again.
+    package func setFailing(_ isFailing: Bool) {
+        self.state.withLock { $0.isFailing = isFailing }
+    }
+
+    /// Makes the oldest `count` submissions durable: visible to readers, not yet announced.
+    package func commit(_ count: Int) {
+        self.state.withLock { state in
+            precondition(state.committed.isEmpty, "one transaction after the other")
+            let taken = state.submissions.prefix(count)
+            state.submissions.removeFirst(taken.count)
+            var messages: [Message] = []
+            var answers: [@Sendable () -> Void] = []
+            for submission in taken {
+                state.admitted -= submission.drafts.count
+                let results =
+                    state.isFailing
+                    ? submission.drafts.map { _ in AppendResult.failed(.unavailable("simulated")) }
+                    : submission.drafts.map { state.contents.append($0, to: &messages) }
+                answers.append { submission.completion(results) }
+            }
+            if !messages.isEmpty, let observer = state.observer {
+                let batch = CommittedBatch(messages)
+                state.committed.append { observer(batch) }
+            }
+            state.committed.append(contentsOf: answers)
+        }
+    }
+
+    /// Announces what was committed, or gives the next answer.
+    ///
+    /// - Returns: `false` when there was nothing to tell.
+    package func tellNext() -> Bool {
+        let next = self.state.withLock { state in
+            state.committed.isEmpty ? nil : state.committed.removeFirst()
+        }
+        next?()
+        return next != nil
+    }
+
+    package func commitAndAnnounce() {
+        while self.tellNext() {}
+        self.commit(Int.max)
+        while self.tellNext() {}
+    }
+
+    /// Answers one of the waiting reads, with what the log has now.
+    ///
+    /// - Returns: `false` when none waits there.
+    package func answerRead(at index: Int) -> Bool {
+        let read = self.state.withLock { state in
+            state.reads.indices.contains(index) ? state.reads.remove(at: index) : nil
+        }
+        read?()
+        return read != nil
+    }
+
+    /// Removes messages, as retention would.
+    package func remove(where isRemoved: (Message) -> Bool) {
+        self.state.withLock { $0.contents.remove(where: isRemoved) }
+    }
+}

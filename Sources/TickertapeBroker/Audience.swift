@@ -129,12 +129,17 @@ final class Audience {
             let run = self.run(from: index)
             recent.write(
                 self.pending[run.lowerBound].index...self.pending[run.upperBound].index,
-                of: self.pending[index].sequence, into: &frames)
+                of: self.pending[index].sequence,
+                into: &frames
+            )
             index = run.upperBound + 1
         }
         let framed = framing.wrap(frames)
         self.joined[framing.rawValue] = Joined(
-            firstID: first.id, lastID: last.id, frames: framed)
+            firstID: first.id,
+            lastID: last.id,
+            frames: framed
+        )
         return .frames(framed, through: last.id)
     }
 

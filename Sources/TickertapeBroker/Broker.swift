@@ -25,7 +25,8 @@ package final class Broker: Sendable {
             let interval = limits.heartbeatSeconds / Double(HeartbeatWheel.slots)
             let nanoseconds = TimeAmount.nanoseconds(Int64(interval * 1_000_000_000))
             fanout.eventLoop.scheduleRepeatedTask(
-                initialDelay: nanoseconds, delay: nanoseconds
+                initialDelay: nanoseconds,
+                delay: nanoseconds
             ) { _ in fanout.beat() }
         }
     }

@@ -32,7 +32,10 @@ struct EncodedPage: Sendable {
         if let last = page.messages.last { lastWritten = last.id }
         self.init(
             frames: frames.readableBytes > 0 ? framing.wrap(frames) : frames,
-            through: page.through, lastWritten: lastWritten, gaps: gaps)
+            through: page.through,
+            lastWritten: lastWritten,
+            gaps: gaps
+        )
     }
 }
 

@@ -19,7 +19,9 @@ struct HeartbeatWheel {
     mutating func remove(_ subscription: Subscription) {
         let (slot, index) = (subscription.beatSlot, subscription.beatIndex)
         precondition(
-            self.subscriptions[slot][index] === subscription, "a subscription knows its place")
+            self.subscriptions[slot][index] === subscription,
+            "a subscription knows its place"
+        )
         let last = self.subscriptions[slot].count - 1
         if index != last {
             self.subscriptions[slot][index] = self.subscriptions[slot][last]

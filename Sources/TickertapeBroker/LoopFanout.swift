@@ -44,7 +44,7 @@ package final class LoopFanout: @unchecked Sendable {
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
         self.publisher = LoopPublisher(limits: limits)
-            }
+    }
 
     /// Whether somebody waits for messages on this loop. Any thread.
     ///
@@ -139,7 +139,10 @@ package final class LoopFanout: @unchecked Sendable {
         switch start {
         case .live:
             EventStreamFrame.writeOpening(
-                retryMilliseconds: retry, cursor: head, into: &opening)
+                retryMilliseconds: retry,
+                cursor: head,
+                into: &opening
+            )
             self.open(subscription, at: head, opening)
         case .after(let cursor) where cursor <= head:
             EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
@@ -164,7 +167,8 @@ package final class LoopFanout: @unchecked Sendable {
         _ = subscription.write(subscription.framing.wrap(opening))
         self.perform(
             subscription.change { $0.opened(at: cursor, delivered: self.delivered) },
-            subscription)
+            subscription
+        )
         self.scheduleSlice()
     }
 
@@ -184,7 +188,8 @@ package final class LoopFanout: @unchecked Sendable {
                 subscription.change {
                     $0.opened(at: tail.after, delivered: max(self.delivered, tail.end))
                 },
-                subscription)
+                subscription
+            )
         case .failure: self.endEarly(subscription)
         }
     }
@@ -335,8 +340,11 @@ package final class LoopFanout: @unchecked Sendable {
             preconditionFailure("a live subscription has a cursor")
         }
         let delivery = audience.delivery(
-            after: cursor, framing: subscription.framing, bytesMax: self.limits.writeBytesMax,
-            recent: &self.recent)
+            after: cursor,
+            framing: subscription.framing,
+            bytesMax: self.limits.writeBytesMax,
+            recent: &self.recent
+        )
         switch delivery {
         case .nothing: break
         case .frames(let frames, let through):
@@ -345,7 +353,8 @@ package final class LoopFanout: @unchecked Sendable {
             subscription.told = through
             self.perform(
                 subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
-                subscription)
+                subscription
+            )
         case .tooMuch:
             switch subscription.change({ $0.fellBehind() }) {
             case .leaveLiveAndReadPage:
@@ -367,9 +376,12 @@ package final class LoopFanout: @unchecked Sendable {
         let number = self.number(subscription)
         let framing = subscription.framing
         let request = PageRequest(
-            filter: subscription.audience.filter, after: cursor,
-            messagesMax: self.limits.pageMessagesMax, bytesMax: self.limits.pageBytesMax,
-            tail: subscription.tail)
+            filter: subscription.audience.filter,
+            after: cursor,
+            messagesMax: self.limits.pageMessagesMax,
+            bytesMax: self.limits.pageBytesMax,
+            tail: subscription.tail
+        )
         let gaps = subscription.gaps
         self.log.readPage(request) { result in
             let page = result.map {
@@ -383,14 +395,20 @@ package final class LoopFanout: @unchecked Sendable {
         let filter = subscription.audience.filter
         var frames = ByteBufferAllocator().buffer(capacity: 4_096)
         let written = self.recent.write(
-            after: cursor, bytesMax: self.limits.writeBytesMax, into: &frames
+            after: cursor,
+            bytesMax: self.limits.writeBytesMax,
+            into: &frames
         ) { filter.matches($0) }
         let framed = frames.readableBytes > 0 ? subscription.framing.wrap(frames) : frames
         self.write(
             EncodedPage(
-                frames: framed, through: max(written.through, cursor),
-                lastWritten: written.lastWritten, gaps: subscription.gaps),
-            subscription)
+                frames: framed,
+                through: max(written.through, cursor),
+                lastWritten: written.lastWritten,
+                gaps: subscription.gaps
+            ),
+            subscription
+        )
     }
 
     private func take(_ page: Result<EncodedPage, LogError>, number: Int) {
@@ -410,9 +428,13 @@ package final class LoopFanout: @unchecked Sendable {
         self.perform(
             subscription.change {
                 $0.pageWritten(
-                    through: page.through, delivered: self.delivered, socketIsFull: isFull)
+                    through: page.through,
+                    delivered: self.delivered,
+                    socketIsFull: isFull
+                )
             },
-            subscription)
+            subscription
+        )
     }
 
     // MARK: - Signs of life

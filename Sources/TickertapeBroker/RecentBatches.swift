@@ -71,7 +71,8 @@ struct RecentBatches {
         let length = recent.ends[range.upperBound] - start
         frames.withUnsafeReadableBytes { bytes in
             _ = buffer.writeBytes(
-                UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
+                UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
+            )
         }
     }
 

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// The name of a topic: a path such as `stocks/BRK.B` or `chat/room-1`.
 ///
 /// A value of this type cannot hold a bad name: whoever has one need not check again.
@@ -35,7 +41,16 @@ extension TopicName: Hashable {
 
 /// Whether two strings have the same UTF-8 bytes.
 package func bytesAreEqual(_ left: String, _ right: String) -> Bool {
-    left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
+    guard left.utf8.count == right.utf8.count else { return false }
+    let isSame = left.utf8.withContiguousStorageIfAvailable { leftBytes in
+        right.utf8.withContiguousStorageIfAvailable { rightBytes in
+            guard let first = leftBytes.baseAddress, let second = rightBytes.baseAddress else {
+                return leftBytes.isEmpty
+            }
+            return memcmp(first, second, leftBytes.count) == 0
+        }
+    }
+    return (isSame ?? nil) ?? left.utf8.elementsEqual(right.utf8)
 }
 
 /// Hashes the UTF-8 bytes of `text`, in step with `bytesAreEqual`.

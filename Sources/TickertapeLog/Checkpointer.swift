@@ -25,9 +25,17 @@ final class Checkpointer: Sendable {
             queue.inDatabase { database in
                 while self.waitForRequest() {
                     sqlite3_wal_checkpoint_v2(
-                        database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+                        database.sqliteConnection,
+                        nil,
+                        SQLITE_CHECKPOINT_PASSIVE,
+                        nil,
+                        nil
+                    )
                     _ = self.phase.compareExchange(
-                        expected: .requested, desired: .done, ordering: .acquiringAndReleasing)
+                        expected: .requested,
+                        desired: .done,
+                        ordering: .acquiringAndReleasing
+                    )
                 }
             }
             try? queue.close()
@@ -40,14 +48,19 @@ final class Checkpointer: Sendable {
     /// Asks for the bulk to be moved, unless that is under way.
     func request() {
         let (isNew, _) = self.phase.compareExchange(
-            expected: .idle, desired: .requested, ordering: .acquiringAndReleasing)
+            expected: .idle,
+            desired: .requested,
+            ordering: .acquiringAndReleasing
+        )
         if isNew { self.wake.signal() }
     }
 
     /// Whether the bulk was moved since the last request; asked once.
     func takeDone() -> Bool {
         self.phase.compareExchange(
-            expected: .done, desired: .idle, ordering: .acquiringAndReleasing
+            expected: .done,
+            desired: .idle,
+            ordering: .acquiringAndReleasing
         ).exchanged
     }
 

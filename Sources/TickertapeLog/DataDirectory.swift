@@ -44,7 +44,8 @@ final class DataDirectory: Sendable {
             close(self.lockDescriptor)
             let process = owner.isEmpty ? "" : " (process \(owner))"
             throw DataDirectoryError(
-                "the data directory \(self.path) is in use by another tickertape\(process)")
+                "the data directory \(self.path) is in use by another tickertape\(process)"
+            )
         }
         let owner = Array(String(getpid()).utf8)
         guard ftruncate(self.lockDescriptor, 0) == 0,
@@ -74,8 +75,10 @@ final class DataDirectory: Sendable {
             return
         }
         try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
+            atPath: path,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         _ = self.synchronize(folder: (path as NSString).deletingLastPathComponent)
     }
 

@@ -26,7 +26,8 @@ enum DatabaseFile {
                 """
                 \(path) is missing but \(path)-wal is there: \
                 restore the first or move the second away
-                """)
+                """
+            )
         }
         try self.create(path)
         try directory.synchronize()
@@ -62,10 +63,9 @@ enum DatabaseFile {
     /// Builds the file beside its place and renames it, so that it is never seen half made.
     private static func create(_ path: String) throws {
         let draft = path + ".new"
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            if FileManager.default.fileExists(atPath: draft + suffix) {
-                try FileManager.default.removeItem(atPath: draft + suffix)
-            }
+        for suffix in ["", "-journal", "-wal", "-shm"]
+        where FileManager.default.fileExists(atPath: draft + suffix) {
+            try FileManager.default.removeItem(atPath: draft + suffix)
         }
         let queue = try DatabaseQueue(path: draft)
         try queue.inDatabase { database in
@@ -105,7 +105,8 @@ enum DatabaseFile {
             self.integer(in: bytes, at: 68) == self.applicationID
         else {
             throw DataDirectoryError(
-                "\(path) is not the log of a tickertape; it was left as it is")
+                "\(path) is not the log of a tickertape; it was left as it is"
+            )
         }
         let version = self.integer(in: bytes, at: 60)
         guard version <= self.migrations.count else { throw self.newer(path, version) }
@@ -123,7 +124,8 @@ enum DatabaseFile {
             """
             \(path) was written by a newer tickertape (schema \(version), this one knows \
             \(self.migrations.count)); it was left as it is
-            """)
+            """
+        )
     }
 
     private static func integer(in bytes: [UInt8], at offset: Int) -> Int32 {

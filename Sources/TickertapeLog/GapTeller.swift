@@ -23,11 +23,19 @@ package struct GapTeller: Sendable {
         if let first = page.messages.first {
             self.untoldSince = nil
             return Gap(
-                after: since, resumed: first.id, reason: .retention, cursor: first.id - 1)
+                after: since,
+                resumed: first.id,
+                reason: .retention,
+                cursor: first.id - 1
+            )
         }
         guard page.through >= page.head else { return nil }
         self.untoldSince = nil
         return Gap(
-            after: since, resumed: page.through, reason: .retention, cursor: page.through)
+            after: since,
+            resumed: page.through,
+            reason: .retention,
+            cursor: page.through
+        )
     }
 }

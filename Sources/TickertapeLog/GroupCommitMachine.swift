@@ -43,7 +43,9 @@ package struct GroupCommitMachine: ~Copyable {
         switch consume self.state {
         case .idle:
             self = .init(
-                .open(messages: messages, bytes: bytes, sinceMilliseconds: now), limits)
+                .open(messages: messages, bytes: bytes, sinceMilliseconds: now),
+                limits
+            )
             return .begin
         case .open(let messagesSoFar, let bytesSoFar, let since):
             let fits =
@@ -53,16 +55,22 @@ package struct GroupCommitMachine: ~Copyable {
             guard fits else {
                 self = .init(
                     .open(
-                        messages: messagesSoFar, bytes: bytesSoFar, sinceMilliseconds: since),
-                    limits)
+                        messages: messagesSoFar,
+                        bytes: bytesSoFar,
+                        sinceMilliseconds: since
+                    ),
+                    limits
+                )
                 return .commit
             }
             self = .init(
                 .open(
                     messages: messagesSoFar + messages,
                     bytes: bytesSoFar + bytes,
-                    sinceMilliseconds: since),
-                limits)
+                    sinceMilliseconds: since
+                ),
+                limits
+            )
             return .insert
         }
     }
@@ -81,7 +89,9 @@ package struct GroupCommitMachine: ~Copyable {
             return .wait
         case .open(let messages, let bytes, let since):
             self = .init(
-                .open(messages: messages, bytes: bytes, sinceMilliseconds: since), limits)
+                .open(messages: messages, bytes: bytes, sinceMilliseconds: since),
+                limits
+            )
             return .commit
         }
     }

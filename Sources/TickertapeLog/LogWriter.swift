@@ -44,9 +44,12 @@ final class LogWriter {
             """
             DELETE FROM idempotency WHERE (topic_id, key) IN
             (SELECT topic_id, key FROM idempotency WHERE time <= ? ORDER BY time LIMIT ?)
-            """)
+            """
+        )
         self.probe = try PreparedStatement(
-            database, "UPDATE topics SET removed_through = removed_through WHERE id = 1")
+            database,
+            "UPDATE topics SET removed_through = removed_through WHERE id = 1"
+        )
         self.machine = GroupCommitMachine(limits: limits)
         self.transaction = try Transaction(database, shared: shared, limits: limits)
         self.walPages.initialize(to: 0)
@@ -55,7 +58,9 @@ final class LogWriter {
             { walPages, _, _, pages in
                 walPages?.assumingMemoryBound(to: Int32.self).pointee = pages
                 return SQLITE_OK
-            }, self.walPages)
+            },
+            self.walPages
+        )
     }
 
     deinit {
@@ -96,8 +101,10 @@ final class LogWriter {
 
     private func append(_ submission: WriteQueue.Submission) {
         let action = self.machine.offered(
-            messages: submission.drafts.count, bytes: submission.bytes,
-            atMilliseconds: monotonicMilliseconds())
+            messages: submission.drafts.count,
+            bytes: submission.bytes,
+            atMilliseconds: monotonicMilliseconds()
+        )
         switch action {
         case .commit:
             self.endTransaction()
@@ -147,7 +154,9 @@ final class LogWriter {
         }
         for submission in answered {
             self.shared.queue.release(
-                messages: submission.drafts.count, bytes: submission.bytes)
+                messages: submission.drafts.count,
+                bytes: submission.bytes
+            )
         }
     }
 
@@ -182,7 +191,8 @@ final class LogWriter {
         self.markBroken(failure)
         for submission in answered {
             submission.completion(
-                Array(repeating: .failed(failure.logError), count: submission.drafts.count))
+                Array(repeating: .failed(failure.logError), count: submission.drafts.count)
+            )
         }
     }
 
@@ -193,7 +203,8 @@ final class LogWriter {
             metadata: [
                 "tickertape.reason": "\(failure.message)",
                 "tickertape.sqlite_code": "\(failure.code)",
-            ])
+            ]
+        )
     }
 
     /// When nobody publishes, somebody has to find out that the disk is well again.
@@ -228,7 +239,12 @@ final class LogWriter {
         if self.checkpointer.takeDone() || isFarOver {
             // What is left; readers hold what they read for milliseconds only.
             sqlite3_wal_checkpoint_v2(
-                self.database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+                self.database.sqliteConnection,
+                nil,
+                SQLITE_CHECKPOINT_PASSIVE,
+                nil,
+                nil
+            )
         } else if pages >= self.limits.walPagesMax {
             self.checkpointer.request()
         }

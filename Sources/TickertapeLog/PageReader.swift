@@ -31,18 +31,23 @@ final class PageReader {
             """
             SELECT name, removed_through FROM topics
             WHERE removed_through > 0 AND removed_through > ? ORDER BY removed_through DESC
-            """)
+            """
+        )
         self.scan = try PreparedStatement(
             database,
-            "SELECT \(Self.columns) FROM messages WHERE id > ? AND id <= ? ORDER BY id LIMIT ?")
+            "SELECT \(Self.columns) FROM messages WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+        )
         self.single = try PreparedStatement(
-            database, "SELECT \(Self.columns) FROM messages WHERE id = ?")
+            database,
+            "SELECT \(Self.columns) FROM messages WHERE id = ?"
+        )
         self.tailFirst = try PreparedStatement(
             database,
             """
             SELECT min(id) FROM
             (SELECT id FROM messages WHERE topic_id = ? ORDER BY id DESC LIMIT ?)
-            """)
+            """
+        )
     }
 
     func readPage(_ request: PageRequest) throws(SQLiteFailure) -> Page {
@@ -53,12 +58,18 @@ final class PageReader {
         let removedThrough = try self.removedThrough(request)
         guard head > request.after else {
             return Page(
-                messages: [], through: request.after, head: head,
-                removedThrough: removedThrough)
+                messages: [],
+                through: request.after,
+                head: head,
+                removedThrough: removedThrough
+            )
         }
         var content = PageContent(request, catalog: self.shared.catalog)
         let candidates = self.shared.catalog.candidates(
-            for: request.filter, after: request.after, max: self.limits.mergedTopicsMax)
+            for: request.filter,
+            after: request.after,
+            max: self.limits.mergedTopicsMax
+        )
         let through: Int64
         switch candidates {
         case .topics(let numbers) where numbers.isEmpty:
@@ -69,8 +80,11 @@ final class PageReader {
             through = try self.scan(request, head, into: &content)
         }
         return Page(
-            messages: content.messages, through: through, head: head,
-            removedThrough: removedThrough)
+            messages: content.messages,
+            through: through,
+            head: head,
+            removedThrough: removedThrough
+        )
     }
 
     func readMessage(id: Int64) throws(SQLiteFailure) -> Message? {
@@ -235,7 +249,12 @@ extension Message {
     /// Reads the columns id, topic_id, time, event, key, data.
     fileprivate init(_ row: PreparedStatement, topic: TopicName) {
         self.init(
-            id: row.int64(0), topic: topic, timeMilliseconds: row.int64(2),
-            event: row.textOrNil(3), key: row.textOrNil(4), data: row.text(5))
+            id: row.int64(0),
+            topic: topic,
+            timeMilliseconds: row.int64(2),
+            event: row.textOrNil(3),
+            key: row.textOrNil(4),
+            data: row.text(5)
+        )
     }
 }

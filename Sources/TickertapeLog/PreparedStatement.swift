@@ -1,12 +1,12 @@
 import GRDB
 import GRDBSQLite
+import TickertapeCore
 
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl
 #endif
-import TickertapeCore
 
 /// One prepared statement, bound and read column by column.
 ///
@@ -60,30 +60,51 @@ struct PreparedStatement {
         let code = text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { characters in
                 sqlite3_bind_text(
-                    self.statement, index, characters.baseAddress ?? emptyText,
-                    Int32(characters.count), copyBytes)
+                    self.statement,
+                    index,
+                    characters.baseAddress ?? emptyText,
+                    Int32(characters.count),
+                    copyBytes
+                )
             }
         }
         assert(code == SQLITE_OK, "parameter \(index) does not exist")
     }
 
-    /// Binds the UTF-8 bytes of a text as a blob; SQLite copies them.
-    func bind(bytesOf text: String, at index: Int32) {
+    /// Runs the statement with the UTF-8 bytes of a text bound as a blob, without a copy.
+    func run(bytesOf text: String, at index: Int32) throws(SQLiteFailure) {
         var text = text
-        let code = text.withUTF8 { bytes in
+        let failure = text.withUTF8 { bytes -> SQLiteFailure? in
             // A null pointer would bind NULL where an empty blob is meant.
-            sqlite3_bind_blob(
-                self.statement, index, UnsafeRawPointer(bytes.baseAddress) ?? emptyBytes, Int32(bytes.count),
-                copyBytes)
+            let start = UnsafeRawPointer(bytes.baseAddress) ?? emptyBytes
+            let code = sqlite3_bind_blob(
+                self.statement,
+                index,
+                start,
+                Int32(bytes.count),
+                bytesStayInPlace
+            )
+            assert(code == SQLITE_OK, "parameter \(index) does not exist")
+            defer { sqlite3_bind_null(self.statement, index) }
+            do throws(SQLiteFailure) {
+                try self.run()
+                return nil
+            } catch {
+                return error
+            }
         }
-        assert(code == SQLITE_OK, "parameter \(index) does not exist")
+        if let failure { throw failure }
     }
 
     func bind(bytes: [UInt8], at index: Int32) {
         let code = bytes.withUnsafeBufferPointer {
             sqlite3_bind_blob(
-                self.statement, index, UnsafeRawPointer($0.baseAddress) ?? emptyBytes,
-                Int32($0.count), copyBytes)
+                self.statement,
+                index,
+                UnsafeRawPointer($0.baseAddress) ?? emptyBytes,
+                Int32($0.count),
+                copyBytes
+            )
         }
         assert(code == SQLITE_OK, "parameter \(index) does not exist")
     }
@@ -114,12 +135,17 @@ struct PreparedStatement {
 }
 
 private nonisolated(unsafe) let copyBytes = unsafeBitCast(
-    OpaquePointer(bitPattern: -1), to: sqlite3_destructor_type.self)
+    OpaquePointer(bitPattern: -1),
+    to: sqlite3_destructor_type.self
+)
+private let bytesStayInPlace: sqlite3_destructor_type? = nil
 // Safety: never written to; their addresses stand for "no bytes".
 private nonisolated(unsafe) let emptyBytes = UnsafeRawPointer(
-    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+    UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1)
+)
 private nonisolated(unsafe) let emptyText = UnsafePointer(
-    UnsafeMutablePointer<CChar>.allocate(capacity: 1))
+    UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+)
 
 /// What SQLite reported.
 struct SQLiteFailure: Error {

@@ -39,7 +39,8 @@ package final class SQLiteLog: MessageLog {
         self.messageCountAtStart = count
         try self.startReaders()
         let checkpointer = Checkpointer(
-            try DatabaseFile.openWriter(self.directory.databasePath))
+            try DatabaseFile.openWriter(self.directory.databasePath)
+        )
         self.startWriter(writerQueue, checkpointer, logger)
     }
 
@@ -61,7 +62,10 @@ package final class SQLiteLog: MessageLog {
         precondition(!drafts.isEmpty, "a submission has at least one draft")
         let bytes = drafts.reduce(0) { $0 + $1.bytes }
         let submission = WriteQueue.Submission(
-            drafts: drafts, bytes: bytes, completion: completion)
+            drafts: drafts,
+            bytes: bytes,
+            completion: completion
+        )
         guard !self.shared.queue.append(submission) else { return }
         self.shared.queue.release(messages: drafts.count, bytes: bytes)
         completion(Array(repeating: .failed(.closed), count: drafts.count))
@@ -118,19 +122,26 @@ package final class SQLiteLog: MessageLog {
     ) throws -> (LogShared, count: Int) {
         // The counter outlives the rows: an id is not reused when the last message was removed.
         let counter = try Int64.fetchOne(
-            database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
+            database,
+            sql: "SELECT seq FROM sqlite_sequence WHERE name = 'messages'"
+        )
         let largest = try Int64.fetchOne(database, sql: "SELECT max(id) FROM messages")
         let removed = try Int64.fetchOne(
-            database, sql: "SELECT max(removed_through) FROM topics")
+            database,
+            sql: "SELECT max(removed_through) FROM topics"
+        )
         let shared = LogShared(
-            head: max(counter ?? 0, largest ?? 0, removed ?? 0), limits: limits)
+            head: max(counter ?? 0, largest ?? 0, removed ?? 0),
+            limits: limits
+        )
         let topics = try Row.fetchCursor(
             database,
             sql: """
                 SELECT id, name, coalesce(
                     (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0)
                 FROM topics ORDER BY id
-                """)
+                """
+        )
         while let row = try topics.next() {
             shared.catalog.add(TopicName(stored: row[1]), number: row[0], lastID: row[2])
         }
@@ -164,8 +175,12 @@ package final class SQLiteLog: MessageLog {
             do {
                 try queue.inDatabase { database in
                     let writer = try LogWriter(
-                        database, shared: shared, checkpointer: checkpointer, limits: limits,
-                        logger: logger)
+                        database,
+                        shared: shared,
+                        checkpointer: checkpointer,
+                        limits: limits,
+                        logger: logger
+                    )
                     writer.run()
                     checkpointer.close()
                     writer.checkpoint()
@@ -173,7 +188,9 @@ package final class SQLiteLog: MessageLog {
                 try queue.close()
             } catch {
                 logger.critical(
-                    "the log's writer cannot start", metadata: ["tickertape.reason": "\(error)"])
+                    "the log's writer cannot start",
+                    metadata: ["tickertape.reason": "\(error)"]
+                )
                 shared.isWritable.store(false, ordering: .relaxed)
             }
             ended.signal()

@@ -41,29 +41,36 @@ struct Transaction {
         self.commit = try PreparedStatement(database, "COMMIT")
         self.rollback = try PreparedStatement(database, "ROLLBACK")
         self.insertTopic = try PreparedStatement(
-            database, "INSERT INTO topics (id, name) VALUES (?, ?)")
+            database,
+            "INSERT INTO topics (id, name) VALUES (?, ?)"
+        )
         self.insertMessage = try PreparedStatement(
             database,
-            "INSERT INTO messages (id, topic_id, time, event, key, data) VALUES (?,?,?,?,?,?)")
+            "INSERT INTO messages (id, topic_id, time, event, key, data) VALUES (?,?,?,?,?,?)"
+        )
         self.findKey = try PreparedStatement(
             database,
             """
             SELECT digest, message_id FROM idempotency
             WHERE topic_id = ? AND key = ? AND time > ?
-            """)
+            """
+        )
         self.insertKey = try PreparedStatement(
             database,
             """
             INSERT OR REPLACE INTO idempotency (topic_id, key, digest, message_id, time)
             VALUES (?, ?, ?, ?, ?)
-            """)
+            """
+        )
         self.keptMilliseconds = Int64(limits.idempotencyHours) * 3_600_000
         self.lastID = shared.head.load(ordering: .relaxed)
         self.lastTopicNumber =
             try Int64.fetchOne(database, sql: "SELECT max(id) FROM topics") ?? 0
         self.timeMilliseconds =
             try Int64.fetchOne(
-                database, sql: "SELECT time FROM messages ORDER BY id DESC LIMIT 1") ?? 0
+                database,
+                sql: "SELECT time FROM messages ORDER BY id DESC LIMIT 1"
+            ) ?? 0
     }
 
     /// Opens the transaction; its messages get this time, or the last one if the clock went back.
@@ -90,8 +97,7 @@ struct Transaction {
         self.insertMessage.bind(self.timeMilliseconds, at: 3)
         self.insertMessage.bind(draft.event, at: 4)
         self.insertMessage.bind(draft.key, at: 5)
-        self.insertMessage.bind(bytesOf: draft.data, at: 6)
-        try self.insertMessage.run()
+        try self.insertMessage.run(bytesOf: draft.data, at: 6)
         if let key = draft.idempotencyKey {
             try self.remember(key, digest, topicNumber: topicNumber, id: id)
         }
@@ -99,8 +105,14 @@ struct Transaction {
         self.content.results.append(.stored(id: id))
         self.content.messages.append(
             Message(
-                id: id, topic: draft.topic, timeMilliseconds: self.timeMilliseconds,
-                event: draft.event, key: draft.key, data: draft.data))
+                id: id,
+                topic: draft.topic,
+                timeMilliseconds: self.timeMilliseconds,
+                event: draft.event,
+                key: draft.key,
+                data: draft.data
+            )
+        )
     }
 
     /// Makes it durable, and hands over what it held.

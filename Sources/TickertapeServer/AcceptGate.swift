@@ -23,6 +23,9 @@ final class AcceptGate: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.count.opened()
+        // Also told of channels that fail before they have a handler.
+        let channel = self.unwrapInboundIn(data)
+        channel.closeFuture.whenComplete { [count = self.count] _ in count.closed() }
         context.fireChannelRead(data)
     }
 

@@ -16,8 +16,11 @@ struct Answered {
 
     static func redirect(_ location: String) -> Answered {
         Answered(
-            status: "308 Permanent Redirect", type: "text/plain", body: ByteBuffer(),
-            fields: [("Location", location)])
+            status: "308 Permanent Redirect",
+            type: "text/plain",
+            body: ByteBuffer(),
+            fields: [("Location", location)]
+        )
     }
 }
 
@@ -28,15 +31,20 @@ extension Problem {
 
     static func logUnavailable(_ reason: String) -> Problem {
         Problem(
-            .logUnavailable, "\(reason); nothing was stored, try again", retryAfterSeconds: 1)
+            .logUnavailable,
+            "\(reason); nothing was stored, try again",
+            retryAfterSeconds: 1
+        )
     }
 
     init(_ error: LogError, _ server: LoopServer) {
         switch error {
         case .diskFull:
             self.init(
-                .diskFull, "the disk of the log is full; nothing was stored",
-                retryAfterSeconds: server.limits.publishRetrySeconds)
+                .diskFull,
+                "the disk of the log is full; nothing was stored",
+                retryAfterSeconds: server.limits.publishRetrySeconds
+            )
         case .unavailable: self = .logUnavailable("the log failed")
         case .closed: self = .draining
         }

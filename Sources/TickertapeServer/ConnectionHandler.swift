@@ -102,7 +102,6 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         self.phase = .closed
         self.server.remove(self)
-        self.server.count.closed()
         self.waiting?.cancel()
     }
 
@@ -120,10 +119,11 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         // Bytes came and no request with them: a head dribbles in.
         defer { self.sawPart = false }
-        guard !self.sawPart, self.phase == .open, self.machine.isIdle, self.answers.isEmpty else { return }
+        guard !self.sawPart, self.phase == .open, self.machine.isIdle, self.answers.isEmpty
+        else { return }
         switch (self.waitsFor, self.current) {
         case (.firstRequest, .none), (.nextRequest, .none), (.drain, .none):
-            self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)
+            self.waitForRequest()
         default: break
         }
     }
@@ -132,7 +132,11 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         if self.phase == .upgraded { context.fireChannelWritabilityChanged() }
         guard self.phase == .open else { return }
         if context.channel.isWritable {
-            if self.waitsFor == .reader { self.settle() }
+            if self.waitsFor == .reader {
+                self.deadline = Int.max
+                if !self.machine.isIdle { self.waitForRequest() }
+                self.settle()
+            }
             self.takeHeld()
         } else {
             self.unreadBytes = Int.max
@@ -177,7 +181,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
                 """
                 a request head has at most \(limits.headBytesMax) bytes and \
                 \(limits.headerFieldsMax) fields
-                """)
+                """
+            )
         case .invalidVersion:
             return Problem(.httpVersion, "HTTP/1.1 and HTTP/1.0 are served")
         default:
@@ -192,9 +197,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         return true
     }
 
-    private var mustHold: Bool {
-        self.isRunning || !self.held.isEmpty
-            || self.answers.count >= self.server.limits.pipelinedRequestsMax
+    private var mustHold: Bool { !self.held.isEmpty || self.cannotStart }
+
+    private var cannotStart: Bool {
+        self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
     }
 
@@ -212,22 +218,15 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard !self.held.isEmpty, !self.isTakingHeld else { return }
         self.isTakingHeld = true
         defer { self.isTakingHeld = false }
-        while self.phase == .open, let part = self.held.first, !self.mustHoldNext {
+        while self.phase == .open, let part = self.held.first, !self.cannotStart {
             self.held.removeFirst()
             self.received(part)
         }
         if self.held.isEmpty && self.phase != .closed { self.setReading(true) }
     }
 
-    private var mustHoldNext: Bool {
-        self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
-            || !(self.context?.channel.isWritable ?? false)
-    }
-
     private func received(_ part: HTTPServerRequestPart) {
-        if case .head = part, self.waitsFor != .request {
-            self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)
-        }
+        if case .head = part, self.waitsFor != .request { self.waitForRequest() }
         let step = self.machine.received(part)
         if case .end = part {
             self.waitsFor = .nextRequest
@@ -257,9 +256,12 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard self.server.fanout.publish(draft, reply: self, number: number) else {
             self.enqueue(
                 Problem(
-                    .queueFull, "the log is not keeping up; try again",
-                    retryAfterSeconds: self.server.limits.publishRetrySeconds),
-                end)
+                    .queueFull,
+                    "the log is not keeping up; try again",
+                    retryAfterSeconds: self.server.limits.publishRetrySeconds
+                ),
+                end
+            )
             return
         }
         self.answers.append(Answer(topic: draft.topic, end: end, bytes: nil))
@@ -303,8 +305,11 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private var demoPage: Answered {
         Answered(
-            status: "200 OK", type: "text/html; charset=utf-8",
-            body: ByteBuffer(bytes: self.server.demoPage), fields: [])
+            status: "200 OK",
+            type: "text/html; charset=utf-8",
+            body: ByteBuffer(bytes: self.server.demoPage),
+            fields: []
+        )
     }
 
     private func readMessage(_ topic: TopicName, _ id: Int64, _ end: RequestEnd) {
@@ -315,8 +320,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
                 guard let message, message.topic == topic else {
                     self.finish(
                         .failure(
-                            Problem(.messageNotFound, "topic '\(topic)' has no message \(id)")),
-                        end)
+                            Problem(.messageNotFound, "topic '\(topic)' has no message \(id)")
+                        ),
+                        end
+                    )
                     return
                 }
                 var body = ByteBufferAllocator().buffer(capacity: message.bytes + 128)
@@ -334,8 +341,13 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .success(let answered):
             self.answers.append(Answer(topic: nil, end: end, bytes: nil))
             let bytes = self.server.response.content(
-                answered.status, type: answered.type, answered.body, isHead: end.isHead,
-                self.connection(after: end, isLast: true), fields: answered.fields)
+                answered.status,
+                type: answered.type,
+                answered.body,
+                isHead: end.isHead,
+                self.connection(after: end, isLast: true),
+                fields: answered.fields
+            )
             self.answers[self.answers.index(before: self.answers.endIndex)].bytes = bytes
             self.writeAnswers()
         case .failure(let problem): self.enqueue(problem, end)
@@ -346,7 +358,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func enqueue(_ problem: Problem, _ end: RequestEnd) {
         let bytes = self.server.response.problem(
-            problem, isHead: end.isHead, self.connection(after: end, isLast: true))
+            problem,
+            isHead: end.isHead,
+            self.connection(after: end, isLast: true)
+        )
         self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
         self.writeAnswers()
     }
@@ -408,7 +423,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.current = .none
             var farewell = ByteBufferAllocator().buffer(capacity: 64)
             EventStreamFrame.writeFarewell(
-                retryMilliseconds: Int64.random(in: 5_000...15_000), into: &farewell)
+                retryMilliseconds: Int64.random(in: 5_000...15_000),
+                into: &farewell
+            )
             var bytes = self.server.response.eventStreamHead(framing)
             bytes.writeImmutableBuffer(framing.wrap(farewell))
             bytes.writeStaticString(framing.end)
@@ -439,7 +456,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             return Problem(
                 .tooManyStreams,
                 "\(self.server.limits.streamsMax) event streams are open",
-                retryAfterSeconds: 10)
+                retryAfterSeconds: 10
+            )
         }
         return nil
     }
@@ -451,13 +469,18 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.deadline = self.server.deadline(seconds: seconds)
     }
 
+    private func waitForRequest() {
+        self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)
+    }
+
     /// Everything that was asked is answered: the next request may take its time.
     private func settle() {
         guard self.answers.isEmpty, self.machine.isIdle, !self.isRunning else { return }
         let limits = self.server.limits
         self.wait(
             self.server.isDraining ? .drain : .nextRequest,
-            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds)
+            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds
+        )
     }
 
     func deadlineReached() {
@@ -471,8 +494,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
                     .requestTimeout,
                     """
                     a request arrives within \(self.server.limits.requestTimeoutSeconds) seconds
-                    """),
-                end)
+                    """
+                ),
+                end
+            )
         case (.open, .reader) where self.isReaderMoving:
             self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
         case (.upgraded, _), (.closed, _): break
@@ -523,7 +548,9 @@ extension ConnectionHandler: PublishReply {
         guard self.phase == .open else { return }
         let offset = number - self.firstNumber
         precondition(
-            self.answers.indices.count > offset && offset >= 0, "an answer waits for each publish")
+            self.answers.indices.count > offset && offset >= 0,
+            "an answer waits for each publish"
+        )
         let index = self.answers.index(self.answers.startIndex, offsetBy: offset)
         let answer = self.answers[index]
         guard let topic = answer.topic else { preconditionFailure("this was no publish") }
@@ -533,19 +560,35 @@ extension ConnectionHandler: PublishReply {
         switch result {
         case .stored(let id):
             self.server.response.published(
-                "201 Created", id: id, topic: topic, connection, into: &bytes)
+                "201 Created",
+                id: id,
+                topic: topic,
+                connection,
+                into: &bytes
+            )
         case .alreadyStored(let id):
             self.server.response.published(
-                "200 OK", id: id, topic: topic, connection, into: &bytes)
+                "200 OK",
+                id: id,
+                topic: topic,
+                connection,
+                into: &bytes
+            )
         case .idempotencyKeyReused:
             bytes = self.server.response.problem(
                 Problem(
                     .idempotencyKeyReused,
-                    "this Idempotency-Key came with other content before; use a new one"),
-                isHead: false, connection)
+                    "this Idempotency-Key came with other content before; use a new one"
+                ),
+                isHead: false,
+                connection
+            )
         case .failed(let error):
             bytes = self.server.response.problem(
-                Problem(error, self.server), isHead: false, connection)
+                Problem(error, self.server),
+                isHead: false,
+                connection
+            )
         }
         self.answers[index].bytes = bytes
     }

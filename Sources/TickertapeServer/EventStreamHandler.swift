@@ -27,7 +27,10 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
 
     func start(_ query: SubscribeQuery) {
         self.subscription = self.server.fanout.subscribe(
-            to: query.filter, from: query.start, transport: self)
+            to: query.filter,
+            from: query.start,
+            transport: self
+        )
         // The socket may have failed while the opening was written.
         if self.context == nil { self.closeSubscription() }
     }
@@ -47,7 +50,6 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         self.server.count.closeStream()
-        self.server.count.closed()
         self.closeSubscription()
     }
 

@@ -42,8 +42,11 @@ final class HistoryExchange {
 
     private func read() {
         let request = PageRequest(
-            filter: self.query.filter, after: self.cursor, messagesMax: self.query.limit,
-            bytesMax: self.server.limits.historyBytesMax)
+            filter: self.query.filter,
+            after: self.cursor,
+            messagesMax: self.query.limit,
+            bytesMax: self.server.limits.historyBytesMax
+        )
         self.server.fanout.readPage(request) { result in self.take(result) }
     }
 
@@ -102,7 +105,8 @@ final class HistoryExchange {
 
     private func finish(_ messages: [Message], next: Int64, gap: Gap?) {
         var body = ByteBufferAllocator().buffer(
-            capacity: 64 + messages.reduce(0) { $0 + $1.bytes * 2 })
+            capacity: 64 + messages.reduce(0) { $0 + $1.bytes * 2 }
+        )
         body.writeJSON(history: messages, next: next, gap: gap)
         self.finish(.success(.json(body)))
     }

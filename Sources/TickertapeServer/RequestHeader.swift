@@ -49,7 +49,9 @@ struct RequestHeader {
     func checkPublish(_ limits: Limits) throws(Problem) {
         guard self.isChunked || self.contentLength != nil else {
             throw Problem(
-                .lengthRequired, "send Content-Length, or Transfer-Encoding: chunked")
+                .lengthRequired,
+                "send Content-Length, or Transfer-Encoding: chunked"
+            )
         }
         if let length = self.contentLength, length > limits.messageBytesMax {
             throw .messageTooLarge(limits)
@@ -57,7 +59,8 @@ struct RequestHeader {
         if let encoding = self.contentEncoding, !isSame(encoding, "identity") {
             throw Problem(
                 .unsupportedContentEncoding,
-                "the payload is carried as it is; send it without Content-Encoding")
+                "the payload is carried as it is; send it without Content-Encoding"
+            )
         }
         try self.checkCharset()
         try self.checkIdempotencyKey(limits)
@@ -67,7 +70,9 @@ struct RequestHeader {
     func checkSubscribe(_ limits: Limits) throws(Problem) {
         guard self.isChunked || self.contentLength != nil else {
             throw Problem(
-                .lengthRequired, "send Content-Length, or Transfer-Encoding: chunked")
+                .lengthRequired,
+                "send Content-Length, or Transfer-Encoding: chunked"
+            )
         }
         if let length = self.contentLength, length > limits.subscribeBodyBytesMax {
             throw .bodyTooLarge(limits)
@@ -85,10 +90,13 @@ struct RequestHeader {
             let pair = parameter.split(separator: "=", maxSplits: 1)
             guard pair.count == 2, isSame(trimmed(pair[0]), "charset") else { continue }
             let charset = trimmed(pair[1]).filter { $0 != "\"" }
-            let isTaken = ["utf-8", "utf8", "us-ascii", "ascii"].contains { isSame(charset, $0) }
+            let taken: [StaticString] = ["utf-8", "utf8", "us-ascii", "ascii"]
+            let isTaken = taken.contains { isSame(charset, $0) }
             guard isTaken else {
                 throw Problem(
-                    .unsupportedCharset, "payloads are UTF-8, this one says '\(charset)'")
+                    .unsupportedCharset,
+                    "payloads are UTF-8, this one says '\(charset)'"
+                )
             }
         }
     }
@@ -105,7 +113,8 @@ struct RequestHeader {
                 """
                 Idempotency-Key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
                 characters
-                """)
+                """
+            )
         }
     }
 }
@@ -121,13 +130,15 @@ extension Problem {
 }
 
 /// Whether two ASCII words are the same but for case.
-func isSame(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
-    guard left.utf8.count == right.utf8.count else { return false }
-    var others = right.utf8.makeIterator()
+func isSame(_ left: some StringProtocol, _ right: StaticString) -> Bool {
+    guard left.utf8.count == right.utf8CodeUnitCount else { return false }
+    var expected = right.utf8Start
     for byte in left.utf8 {
-        guard let other = others.next() else { return false }
-        if byte == other { continue }
-        guard byte ^ other == 0x20, isLetter(byte | 0x20) else { return false }
+        let difference = byte ^ expected.pointee
+        guard difference == 0 || (difference == 0x20 && isLetter(byte | 0x20)) else {
+            return false
+        }
+        expected += 1
     }
     return true
 }

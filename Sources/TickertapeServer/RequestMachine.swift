@@ -43,11 +43,10 @@ struct RequestMachine {
     /// The target of the last publish: a connection mostly publishes to one topic.
     private var lastPublish: (uri: String, target: PublishTarget)?
     private let router: Router
-    private let limits: Limits
+    private var limits: Limits { self.router.limits }
 
     init(router: Router) {
         self.router = router
-        self.limits = router.limits
     }
 
     var isIdle: Bool {
@@ -76,7 +75,11 @@ struct RequestMachine {
             case .publish(let target):
                 try header.checkPublish(self.limits)
                 self.state = .publish(
-                    target, idempotencyKey: header.idempotencyKey, end, nil)
+                    target,
+                    idempotencyKey: header.idempotencyKey,
+                    end,
+                    nil
+                )
             case .eventsByBody:
                 try header.checkSubscribe(self.limits)
                 self.state = .subscribe(header, end, nil)
@@ -172,11 +175,17 @@ struct RequestMachine {
             let bytes = body?.readableBytesView ?? ByteBuffer().readableBytesView
             guard let data = String(validating: bytes, as: UTF8.self) else {
                 return .refuse(
-                    Problem(.notUTF8, "the payload is carried as text: send UTF-8"), end)
+                    Problem(.notUTF8, "the payload is carried as text: send UTF-8"),
+                    end
+                )
             }
             let draft = Draft(
-                topic: target.topic, event: target.event, key: target.key, data: data,
-                idempotencyKey: key)
+                topic: target.topic,
+                event: target.event,
+                key: target.key,
+                data: data,
+                idempotencyKey: key
+            )
             return .publish(draft, end)
         case .subscribe(let header, let end, let body):
             do throws(Problem) {

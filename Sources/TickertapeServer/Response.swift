@@ -60,8 +60,13 @@ struct Response {
         if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
         if let allow = problem.allow { fields.append(("Allow", allow)) }
         return self.content(
-            problem.code.statusLine, type: "application/problem+json", body, isHead: isHead,
-            connection, fields: fields)
+            problem.code.statusLine,
+            type: "application/problem+json",
+            body,
+            isHead: isHead,
+            connection,
+            fields: fields
+        )
     }
 
     /// The head of an event stream; its body follows until the connection ends.
@@ -73,7 +78,8 @@ struct Response {
             """
             \r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r
             X-Accel-Buffering: no\r\n
-            """)
+            """
+        )
         switch framing {
         case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
         case .plain: buffer.writeStaticString("Connection: close\r\n\r\n")

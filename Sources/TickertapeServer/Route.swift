@@ -34,15 +34,22 @@ struct SubscribeQuery {
 
 /// Finds the route of a request. The last segments of a path decide, so that a topic may have
 /// any number of levels.
-struct Router {
+final class Router: Sendable {
     let limits: Limits
-    let hasDemo: Bool
+    private let hasDemo: Bool
+
+    init(limits: Limits, hasDemo: Bool) {
+        self.limits = limits
+        self.hasDemo = hasDemo
+    }
 
     func route(_ head: HTTPRequestHead, _ header: RequestHeader) throws(Problem) -> Route {
         let uri = head.uri
         guard uri.utf8.count <= self.limits.uriBytesMax else {
             throw Problem(
-                .uriTooLong, "a request target has at most \(self.limits.uriBytesMax) bytes")
+                .uriTooLong,
+                "a request target has at most \(self.limits.uriBytesMax) bytes"
+            )
         }
         let target = self.originForm(uri)
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
@@ -50,7 +57,11 @@ struct Router {
         let query = mark.map { target[target.utf8.index(after: $0)...] } ?? ""
         if path.hasPrefix("/topics/") {
             return try self.topicRoute(
-                path.dropFirst("/topics/".count), query, head.method, header)
+                path.dropFirst("/topics/".count),
+                query,
+                head.method,
+                header
+            )
         }
         switch path {
         case "/events":
@@ -74,7 +85,9 @@ struct Router {
     /// The path and query of a target, also when a proxy sent it in absolute form
     /// (RFC 9112 §3.2.2).
     private func originForm(_ uri: String) -> Substring {
-        guard uri.utf8.first != UInt8(ascii: "/"), let colon = uri.firstIndex(of: ":") else { return uri[...] }
+        guard uri.utf8.first != UInt8(ascii: "/"), let colon = uri.firstIndex(of: ":") else {
+            return uri[...]
+        }
         let rest = uri[colon...]
         guard rest.hasPrefix("://") else { return uri[...] }
         let authority = rest.dropFirst(3)
@@ -97,7 +110,8 @@ struct Router {
         case "events":
             try self.allow(method, [.GET])
             return .events(
-                try self.subscribe(query, header, topic: try self.pattern(self.decoded(before))))
+                try self.subscribe(query, header, topic: try self.pattern(self.decoded(before)))
+            )
         default:
             guard let inner = before.lastIndex(of: "/"),
                 before[before.index(after: inner)...] == "messages"
@@ -115,7 +129,8 @@ struct Router {
     private var noTopicRoute: Problem {
         Problem(
             .notFound,
-            "a path under /topics/ ends in /messages, /messages/{id} or /events")
+            "a path under /topics/ ends in /messages, /messages/{id} or /events"
+        )
     }
 
     private func allow(_ method: HTTPMethod, _ methods: [HTTPMethod]) throws(Problem) {
@@ -136,18 +151,22 @@ struct Router {
         for item in items.items where item.name != "event" && item.name != "key" {
             throw Problem(
                 .unknownParameter,
-                "a publish takes 'event' and 'key', not '\(item.name.prefix(64))'")
+                "a publish takes 'event' and 'key', not '\(item.name.prefix(64))'"
+            )
         }
         let event = try items.single("event")
         if let event {
             guard event.utf8.count <= self.limits.eventBytesMax else {
                 throw Problem(
                     .invalidParameter,
-                    "'event' has at most \(self.limits.eventBytesMax) bytes")
+                    "'event' has at most \(self.limits.eventBytesMax) bytes"
+                )
             }
             guard !event.hasPrefix("tickertape.") else {
                 throw Problem(
-                    .invalidParameter, "events named 'tickertape.…' are the broker's own")
+                    .invalidParameter,
+                    "events named 'tickertape.…' are the broker's own"
+                )
             }
             guard !event.unicodeScalars.contains(where: \.isControl) else {
                 throw Problem(.invalidParameter, "'event' must not have control characters")
@@ -156,11 +175,15 @@ struct Router {
         let key = try items.single("key")
         if let key, key.utf8.count > self.limits.keyBytesMax {
             throw Problem(
-                .invalidParameter, "'key' has at most \(self.limits.keyBytesMax) bytes")
+                .invalidParameter,
+                "'key' has at most \(self.limits.keyBytesMax) bytes"
+            )
         }
         return PublishTarget(
-            topic: topic, event: event.flatMap { $0.isEmpty ? nil : $0 },
-            key: key.flatMap { $0.isEmpty ? nil : $0 })
+            topic: topic,
+            event: event.flatMap { $0.isEmpty ? nil : $0 },
+            key: key.flatMap { $0.isEmpty ? nil : $0 }
+        )
     }
 
     private func history(
@@ -171,7 +194,10 @@ struct Router {
         let items = try self.items(query)
         let limit =
             try self.number(
-                items, "limit", in: 1...self.limits.historyMessagesMax)
+                items,
+                "limit",
+                in: 1...self.limits.historyMessagesMax
+            )
             ?? self.limits.historyMessagesDefault
         let cursor = try items.single("after") ?? ""
         let after = cursor.isEmpty ? .after(0) : StartPosition(cursor: cursor)
@@ -180,8 +206,11 @@ struct Router {
             throw Problem(.invalidParameter, "'after' is the id of a message, or 0")
         }
         return HistoryQuery(
-            filter: TopicFilter([pattern]), after: after, limit: limit,
-            waitSeconds: try self.waitSeconds(items))
+            filter: TopicFilter([pattern]),
+            after: after,
+            limit: limit,
+            waitSeconds: try self.waitSeconds(items)
+        )
     }
 
     private func waitSeconds(_ items: QueryItems) throws(Problem) -> Double {
@@ -209,11 +238,16 @@ struct Router {
         let alias = try items.single("last_event_id")
         guard after == nil || alias == nil else {
             throw Problem(
-                .repeatedParameter, "'last_event_id' is another name of 'after': give one")
+                .repeatedParameter,
+                "'last_event_id' is another name of 'after': give one"
+            )
         }
         let cursor = [header.lastEventID, after, alias].compactMap { $0 }.first { !$0.isEmpty }
         return try self.subscribe(
-            to: topic == nil ? self.patterns(names) : [topic].compactMap { $0 }, cursor: cursor, tail: tail)
+            to: topic == nil ? self.patterns(names) : [topic].compactMap { $0 },
+            cursor: cursor,
+            tail: tail
+        )
     }
 
     /// The same for `POST /events`, whose parameters are in the body.
@@ -226,7 +260,10 @@ struct Router {
         }
         let cursor = [header.lastEventID, body.after].compactMap { $0 }.first { !$0.isEmpty }
         return try self.subscribe(
-            to: self.patterns(body.topics), cursor: cursor, tail: body.tail)
+            to: self.patterns(body.topics),
+            cursor: cursor,
+            tail: body.tail
+        )
     }
 
     private func subscribe(
@@ -252,7 +289,8 @@ struct Router {
         guard names.count <= self.limits.topicsPerStreamMax else {
             throw Problem(
                 .tooManyTopics,
-                "a stream has at most \(self.limits.topicsPerStreamMax) topics and patterns")
+                "a stream has at most \(self.limits.topicsPerStreamMax) topics and patterns"
+            )
         }
         var patterns: [TopicPattern] = []
         for name in names { patterns.append(try self.pattern(name)) }
@@ -268,7 +306,9 @@ struct Router {
         let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isDecimal, let number = Int(text), range.contains(number) else {
             throw Problem(
-                .invalidParameter, "'\(name)' is \(range.lowerBound) to \(range.upperBound)")
+                .invalidParameter,
+                "'\(name)' is \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }
@@ -295,7 +335,9 @@ struct Router {
         switch error {
         case .badEscape:
             Problem(
-                .badPercentEncoding, "in \(place) a '%' is not followed by two hexadecimal digits")
+                .badPercentEncoding,
+                "in \(place) a '%' is not followed by two hexadecimal digits"
+            )
         case .notUTF8: Problem(.badPercentEncoding, "\(place) is not UTF-8 once decoded")
         }
     }

@@ -58,8 +58,11 @@ package final class Server: Sendable {
         let page = configuration.hasDemo ? PackageResources.demo_html : nil
         let loops = eventLoops.map { eventLoop in
             LoopServer(
-                fanout: broker.fanout(on: eventLoop), limits: limits, demoPage: page,
-                count: count)
+                fanout: broker.fanout(on: eventLoop),
+                limits: limits,
+                demoPage: page,
+                count: count
+            )
         }
         self.group = group
         self.broker = broker
@@ -92,7 +95,9 @@ package final class Server: Sendable {
     /// Takes at most `drainSeconds`; what is still open then is closed.
     package func stop() async {
         self.logger.info(
-            "draining", metadata: ["tickertape.connections": "\(self.count.current)"])
+            "draining",
+            metadata: ["tickertape.connections": "\(self.count.current)"]
+        )
         try? await self.listener.close()
         for server in self.loops {
             server.fanout.eventLoop.execute { server.drain() }
@@ -105,7 +110,9 @@ package final class Server: Sendable {
         try? await self.emptied.get()
         deadline.cancel()
         self.logger.info(
-            "drained", metadata: ["tickertape.connections_left": "\(self.count.current)"])
+            "drained",
+            metadata: ["tickertape.connections_left": "\(self.count.current)"]
+        )
     }
 
     /// Ends the loops. After this nothing is answered any more.
@@ -127,7 +134,8 @@ package final class Server: Sendable {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptGate(count: count, connectionsMax: limits.connectionsMax))
+                        AcceptGate(count: count, connectionsMax: limits.connectionsMax)
+                    )
                 }
             }
             // Accepted sockets inherit it (tcp(7)): one call instead of one a connection.
@@ -153,7 +161,9 @@ package final class Server: Sendable {
         let high = server.limits.subscriberBufferedBytesMax
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
         try channel.syncOptions?.setOption(
-            .writeBufferWaterMark, value: .init(low: high / 2, high: high))
+            .writeBufferWaterMark,
+            value: .init(low: high / 2, high: high)
+        )
         var decoderLimits = NIOHTTPDecoderLimitConfiguration()
         // A target over its own limit still parses, so that it is answered 414 and not 431.
         decoderLimits.maxHeaderFieldSize = server.limits.headBytesMax
@@ -161,8 +171,11 @@ package final class Server: Sendable {
         decoderLimits.maxHeaderFieldCount = server.limits.headerFieldsMax
         let decoder = ByteToMessageHandler(
             HTTPRequestDecoder(
-                leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
-                limitConfiguration: decoderLimits))
+                leftOverBytesStrategy: .dropBytes,
+                informationalResponseStrategy: .drop,
+                limitConfiguration: decoderLimits
+            )
+        )
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(decoder)
         try pipeline.addHandler(ConnectionHandler(server: server, decoder: decoder))

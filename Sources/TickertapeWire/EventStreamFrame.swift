@@ -103,7 +103,9 @@ package enum EventStreamFrame {
                 index += 1
                 continue
             }
-            buffer.writeBytes(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[start..<index])))
+            buffer.writeBytes(
+                UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[start..<index]))
+            )
             buffer.writeStaticString("\ndata: ")
             index += 1
             if byte == 0x0D, index < bytes.count, bytes[index] == 0x0A { index += 1 }

@@ -96,7 +96,8 @@ struct ServeCommand: AsyncParsableCommand {
     ) throws {
         guard !range.contains(value) else { return }
         throw ValidationError(
-            "\(name) is \(value), but should be \(range.lowerBound) to \(range.upperBound).")
+            "\(name) is \(value), but should be \(range.lowerBound) to \(range.upperBound)."
+        )
     }
 
     func run() async throws {
@@ -113,14 +114,21 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             server = try await Server(
                 .init(
-                    host: self.host, port: self.port,
-                    loopCount: self.loops ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
-                    hasDemo: self.demo),
-                log: log, limits: limits, logger: logger)
+                    host: self.host,
+                    port: self.port,
+                    loopCount: self.loops
+                        ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
+                    hasDemo: self.demo
+                ),
+                log: log,
+                limits: limits,
+                logger: logger
+            )
         } catch {
             log.close()
             throw Failure(
-                "tickertape cannot listen on \(self.host), port \(self.port): \(error)")
+                "tickertape cannot listen on \(self.host), port \(self.port): \(error)"
+            )
         }
         logger.info(
             "limits",
@@ -128,15 +136,21 @@ struct ServeCommand: AsyncParsableCommand {
                 "tickertape.open_files": "\(files)",
                 "tickertape.connections_max": "\(limits.connectionsMax)",
                 "tickertape.streams_max": "\(limits.streamsMax)",
-            ])
+            ]
+        )
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     BrokerService(
-                        server: server, log: log,
-                        readyLine: self.readyLine(port: server.port, log))
+                        server: server,
+                        log: log,
+                        readyLine: self.readyLine(port: server.port, log)
+                    )
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger
+            )
+        )
         try await group.run()
     }
 

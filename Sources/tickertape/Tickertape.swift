@@ -20,7 +20,8 @@ struct Tickertape: AsyncParsableCommand {
         do {
             let arguments = try EnvironmentArguments.complete(
                 Array(CommandLine.arguments.dropFirst()),
-                from: ProcessInfo.processInfo.environment)
+                from: ProcessInfo.processInfo.environment
+            )
             var command = try Self.parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

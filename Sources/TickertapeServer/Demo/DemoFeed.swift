@@ -27,7 +27,8 @@ final class DemoFeed: @unchecked Sendable {
         for post in self.market.openingTrades(time: self.now) { self.publish(post) }
         self.publish(self.market.nextHeadline(time: self.now))
         self.server.fanout.eventLoop.scheduleRepeatedTask(
-            initialDelay: Self.interval, delay: Self.interval
+            initialDelay: Self.interval,
+            delay: Self.interval
         ) { task in
             if self.server.isDraining {
                 task.cancel()

@@ -1,0 +1,160 @@
+import NIOCore
+import TickertapeCore
+import TickertapeTestSupport
+import TickertapeWire
+
+@testable import TickertapeBroker
+
+/// One subscriber who comes back with the last id it has seen, over a network that loses
+/// connections but no order.
+final class SimulatedClient {
+    let filter: TopicFilter
+    let start: StartPosition
+    let fanout: LoopFanout
+    private(set) var connection: SimulatedConnection?
+    /// Where it would resume.
+    private(set) var lastID: Int64?
+    private(set) var messageCount = 0
+    private(set) var connectionCount = 0
+
+    init(_ filter: TopicFilter, from start: StartPosition, on fanout: LoopFanout) {
+        self.filter = filter
+        self.start = start
+        self.fanout = fanout
+    }
+
+    func connect(_ framing: StreamFraming, room: Int, _ history: CommittedHistory) {
+        precondition(self.connection == nil, "one connection at a time")
+        let start = self.lastID.map { StartPosition.after($0) } ?? self.start
+        let checker = StreamChecker(self.filter, from: start, history)
+        let connection = SimulatedConnection(framing, room: room, checker, on: self.fanout)
+        self.connection = connection
+        self.connectionCount += 1
+        connection.open(self.filter, start)
+    }
+
+    /// Takes bytes from the network.
+    ///
+    /// - Returns: What is wrong with them, if something is.
+    func receive(_ count: Int) -> String? {
+        guard let connection = self.connection else { return nil }
+        let wrong = connection.receive(count)
+        self.note(connection)
+        return wrong
+    }
+
+    /// Loses the connection after so many bytes more; what was under way is lost with it.
+    func lose(after count: Int) -> String? {
+        guard let connection = self.connection else { return nil }
+        let wrong = connection.lose(after: count)
+        self.note(connection)
+        self.messageCount += connection.checker.messageCount
+        self.connection = nil
+        return wrong
+    }
+
+    private func note(_ connection: SimulatedConnection) {
+        if let id = connection.checker.lastID { self.lastID = id }
+    }
+}
+
+/// The server's side of a connection and the bytes on their way.
+final class SimulatedConnection: SubscriptionTransport {
+    let framing: StreamFraming
+    private let fanout: LoopFanout
+    /// Bytes under way from which the socket counts as full.
+    private let room: Int
+    private(set) var checker: StreamChecker
+    private(set) var subscription: Subscription?
+    private(set) var isFull = false
+    private(set) var isEnded = false
+    /// Writes begun while the socket was full, since it last had room.
+    private var writesWhileFull = 0
+    private var wrong: String?
+    private var parser = EventStreamParser()
+    private var underWay: [UInt8] = []
+    private(set) var bytesWritten = 0
+    /// What the kernel of the other side has for the client, at most.
+    var underWayCount: Int { self.underWay.count }
+
+    init(
+        _ framing: StreamFraming,
+        room: Int,
+        _ checker: StreamChecker,
+        on fanout: LoopFanout
+    ) {
+        self.framing = framing
+        self.room = room
+        self.checker = checker
+        self.fanout = fanout
+    }
+
+    func open(_ filter: TopicFilter, _ start: StartPosition) {
+        self.subscription = self.fanout.subscribe(to: filter, from: start, transport: self)
+    }
+
+    func write(_ frames: ByteBuffer) -> Bool {
+        if self.isEnded { self.wrong = self.wrong ?? "written after its end" }
+        if frames.readableBytes == 0 { self.wrong = self.wrong ?? "an empty write" }
+        if self.isFull { self.writesWhileFull += 1 }
+        // The opening and one page under way may come to a socket that is full already.
+        if self.writesWhileFull > 2 { self.wrong = self.wrong ?? "written to a full socket" }
+        let bytes = Array(frames.readableBytesView)
+        switch self.framing {
+        case .plain: self.underWay += bytes
+        case .chunked:
+            if let content = try? dechunked(bytes), !content.isEnded {
+                self.underWay += content.content
+            } else {
+                self.wrong = self.wrong ?? "broken chunks"
+            }
+        }
+        self.bytesWritten += bytes.count
+        if self.underWay.count > self.room { self.isFull = true }
+        return self.isFull
+    }
+
+    func end(retryMilliseconds: Int64) {
+        guard !self.isEnded else { return }
+        self.isEnded = true
+        if !(1_000...5_000).contains(retryMilliseconds) {
+            self.wrong = "comes back after \(retryMilliseconds) ms"
+        }
+        self.closeSubscription()
+    }
+
+    func receive(_ count: Int) -> String? {
+        for item in self.parser.feed(self.underWay.prefix(count)) {
+            self.wrong = self.wrong ?? self.checker.take(item)
+        }
+        self.underWay.removeFirst(min(count, self.underWay.count))
+        if self.isFull, self.underWay.count <= self.room / 2, let subscription = self.subscription {
+            self.isFull = false
+            self.writesWhileFull = 0
+            self.fanout.socketDrained(subscription)
+        }
+        return self.wrong
+    }
+
+    func lose(after count: Int) -> String? {
+        self.closeSubscription()
+        return self.receive(count)
+    }
+
+    /// What is missing once everything has come to rest.
+    func missing() -> String? {
+        guard let wrong = self.wrong ?? self.checker.missing() else { return nil }
+        let cursor = self.subscription?.machine.cursor.map { "\($0)" } ?? "nowhere"
+        let state = self.subscription?.machine.isLive ?? false ? "live" : "behind"
+        return """
+            \(wrong) (\(self.checker.summary); the subscription is \(state) at \(cursor), \
+            its socket \(self.isFull ? "full" : "free"))
+            """
+    }
+
+    private func closeSubscription() {
+        guard let subscription = self.subscription else { return }
+        self.subscription = nil
+        self.fanout.close(subscription)
+    }
+}

@@ -12,7 +12,7 @@ package final class Broker: Sendable {
     package let limits: Limits
     private let fanouts: [LoopFanout]
 
-    /// - Parameter eventLoops: Those that will have connections.
+    /// Serves the connections of `eventLoops`.
     package init(log: any MessageLog, eventLoops: [any EventLoop], limits: Limits) {
         self.log = log
         self.limits = limits

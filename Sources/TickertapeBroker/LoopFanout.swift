@@ -21,20 +21,20 @@ package final class LoopFanout: @unchecked Sendable {
 
     /// The last id announced on this loop.
     package private(set) var delivered: Int64
-    private var recent: RecentBatches
-    private var index = TopicIndex()
+    var recent: RecentBatches
+    var index = TopicIndex()
     /// Whether the index has anybody; any thread.
     private let hasAudience = Atomic<Bool>(false)
     private var publisher: LoopPublisher
-    private var wheel = HeartbeatWheel()
+    var wheel = HeartbeatWheel()
 
-    private var dirty = CircularBuffer<Audience>()
-    private var behind = CircularBuffer<Subscription>()
-    private var isSliceScheduled = false
+    var dirty = CircularBuffer<Audience>()
+    var behind = CircularBuffer<Subscription>()
+    var isSliceScheduled = false
 
     /// Pages on their way, by number.
-    private var reading: [Int: Subscription] = [:]
-    private var nextReadNumber = 0
+    var reading: [Int: Subscription] = [:]
+    var nextReadNumber = 0
 
     package init(eventLoop: any EventLoop, log: any MessageLog, limits: Limits) {
         self.eventLoop = eventLoop
@@ -46,7 +46,9 @@ package final class LoopFanout: @unchecked Sendable {
         self.publisher = LoopPublisher(limits: limits)
     }
 
-    /// Whether somebody waits for messages on this loop. Any thread.
+    /// Whether somebody waits for messages on this loop.
+    ///
+    /// Any thread.
     ///
     /// Once it is true, batches wake the loop; those that came before are taken when it turns.
     var isFollowed: Bool { self.hasAudience.load(ordering: .sequentiallyConsistent) }
@@ -211,13 +213,13 @@ package final class LoopFanout: @unchecked Sendable {
         self.removeIfUnused(subscription.audience)
     }
 
-    private func removeIfUnused(_ audience: Audience) {
+    func removeIfUnused(_ audience: Audience) {
         guard audience.memberCount == 0 && audience.waiters.isEmpty else { return }
         self.index.remove(audience)
         if self.index.isEmpty { self.hasAudience.store(false, ordering: .sequentiallyConsistent) }
     }
 
-    private func perform(_ action: SubscriptionMachine.Action, _ subscription: Subscription) {
+    func perform(_ action: SubscriptionMachine.Action, _ subscription: Subscription) {
         switch action {
         case .readPage: self.behind.append(subscription)
         case .joinLive: subscription.audience.join(subscription)
@@ -225,7 +227,7 @@ package final class LoopFanout: @unchecked Sendable {
         }
     }
 
-    private func perform(
+    func perform(
         _ action: SubscriptionMachine.DeliveredAction,
         _ subscription: Subscription
     ) {
@@ -236,11 +238,11 @@ package final class LoopFanout: @unchecked Sendable {
     }
 
     /// The log could not be read: the client comes back with its cursor, nothing is lost.
-    private func endEarly(_ subscription: Subscription) {
+    func endEarly(_ subscription: Subscription) {
         subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
     }
 
-    private func number(_ subscription: Subscription) -> Int {
+    func number(_ subscription: Subscription) -> Int {
         self.nextReadNumber += 1
         self.reading[self.nextReadNumber] = subscription
         return self.nextReadNumber
@@ -283,189 +285,6 @@ package final class LoopFanout: @unchecked Sendable {
         let audience = self.audience(for: filter)
         audience.waiters.removeAll { $0 === waiter }
         self.removeIfUnused(audience)
-    }
-
-    // MARK: - Delivering
-
-    /// Goes on with the work in a moment, after the loop has polled its sockets.
-    ///
-    /// A task would run before the next poll; a timer a little ahead runs after it.
-    private func scheduleSlice() {
-        guard !self.isSliceScheduled else { return }
-        guard !self.dirty.isEmpty || !self.behind.isEmpty else { return }
-        self.isSliceScheduled = true
-        _ = try? self.eventLoop.scheduleCallback(in: .microseconds(2), handler: self)
-    }
-
-    private func runSlice() {
-        self.isSliceScheduled = false
-        var left = self.limits.sliceSubscribersMax
-        while left > 0, let subscription = self.behind.popFirst() {
-            self.readPage(subscription)
-            left -= 4
-        }
-        while left > 0, let audience = self.dirty.first {
-            left -= self.serve(audience, atMost: left)
-        }
-        self.scheduleSlice()
-    }
-
-    /// - Returns: How many subscriptions were served.
-    private func serve(_ audience: Audience, atMost most: Int) -> Int {
-        if !audience.waiters.isEmpty {
-            let waiters = audience.waiters
-            audience.waiters = []
-            for waiter in waiters { waiter.wake() }
-            self.removeIfUnused(audience)
-        }
-        var served = 0
-        while served < most, let subscription = audience.nextInPass() {
-            served += 1
-            self.deliver(to: subscription, of: audience)
-        }
-        guard served < most else { return served }
-        audience.endPass()
-        self.dirty.removeFirst()
-        if audience.hasPending {
-            self.dirty.append(audience)
-            audience.beginPass(firstSequence: self.recent.firstSequence)
-        } else {
-            audience.isDirty = false
-        }
-        return served + 1
-    }
-
-    private func deliver(to subscription: Subscription, of audience: Audience) {
-        guard let cursor = subscription.machine.cursor else {
-            preconditionFailure("a live subscription has a cursor")
-        }
-        let delivery = audience.delivery(
-            after: cursor,
-            framing: subscription.framing,
-            bytesMax: self.limits.writeBytesMax,
-            recent: &self.recent
-        )
-        switch delivery {
-        case .nothing: break
-        case .frames(let frames, let through):
-            let isFull = subscription.write(frames)
-            subscription.lastWriteTurn = self.wheel.turns
-            subscription.told = through
-            self.perform(
-                subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
-                subscription
-            )
-        case .tooMuch:
-            switch subscription.change({ $0.fellBehind() }) {
-            case .leaveLiveAndReadPage:
-                audience.leave(subscription)
-                self.behind.append(subscription)
-            case .none: break
-            }
-        }
-    }
-
-    /// Reads the next page of a subscription, from memory if it reaches back far enough.
-    private func readPage(_ subscription: Subscription) {
-        guard let cursor = subscription.machine.cursor else { return }
-        if let tail = subscription.tail, cursor >= tail.end { subscription.tail = nil }
-        guard cursor < self.recent.floor || subscription.tail != nil else {
-            self.writeRecentPage(subscription, after: cursor)
-            return
-        }
-        let number = self.number(subscription)
-        let framing = subscription.framing
-        let request = PageRequest(
-            filter: subscription.audience.filter,
-            after: cursor,
-            messagesMax: self.limits.pageMessagesMax,
-            bytesMax: self.limits.pageBytesMax,
-            tail: subscription.tail
-        )
-        let gaps = subscription.gaps
-        self.log.readPage(request) { result in
-            let page = result.map {
-                EncodedPage($0, after: cursor, gaps: gaps, framing: framing)
-            }
-            self.inbox.post(to: self) { $0.pages.append((number, page)) }
-        }
-    }
-
-    private func writeRecentPage(_ subscription: Subscription, after cursor: Int64) {
-        let filter = subscription.audience.filter
-        var frames = ByteBufferAllocator().buffer(capacity: 4_096)
-        let written = self.recent.write(
-            after: cursor,
-            bytesMax: self.limits.writeBytesMax,
-            into: &frames
-        ) { filter.matches($0) }
-        let framed = frames.readableBytes > 0 ? subscription.framing.wrap(frames) : frames
-        self.write(
-            EncodedPage(
-                frames: framed,
-                through: max(written.through, cursor),
-                lastWritten: written.lastWritten,
-                gaps: subscription.gaps
-            ),
-            subscription
-        )
-    }
-
-    private func take(_ page: Result<EncodedPage, LogError>, number: Int) {
-        guard let subscription = self.reading.removeValue(forKey: number) else { return }
-        switch page {
-        case .success(let page): self.write(page, subscription)
-        case .failure: self.endEarly(subscription)
-        }
-    }
-
-    private func write(_ page: EncodedPage, _ subscription: Subscription) {
-        guard subscription.machine.cursor != nil else { return }
-        let isFull = page.frames.readableBytes > 0 && subscription.write(page.frames)
-        subscription.gaps = page.gaps
-        subscription.lastWriteTurn = self.wheel.turns
-        if let lastWritten = page.lastWritten { subscription.told = lastWritten }
-        self.perform(
-            subscription.change {
-                $0.pageWritten(
-                    through: page.through,
-                    delivered: self.delivered,
-                    socketIsFull: isFull
-                )
-            },
-            subscription
-        )
-    }
-
-    // MARK: - Signs of life
-
-    /// Sends the heartbeats that are due; called `HeartbeatWheel.slots` times an interval.
-    package func beat() {
-        for subscription in self.wheel.turn() {
-            let hasMore = subscription.audience.isDirty
-            let passed = hasMore ? nil : self.delivered
-            let told = subscription.told
-            var frame = ByteBufferAllocator().buffer(capacity: 32)
-            switch subscription.change({ $0.heartbeatDue(passed: passed, told: told) }) {
-            case .writeCursor(let id):
-                EventStreamFrame.writeCursor(id, into: &frame)
-                subscription.told = id
-            case .writeComment:
-                EventStreamFrame.writeComment(into: &frame)
-            case .none: continue
-            }
-            subscription.lastWriteTurn = self.wheel.turns
-            if subscription.write(subscription.framing.wrap(frame)) {
-                self.socketFilled(subscription)
-            }
-        }
-    }
-
-    /// Tells every subscriber to come back, and ends its stream.
-    package func endAll() {
-        for subscription in self.wheel.all {
-            subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
-        }
     }
 }
 

@@ -34,7 +34,9 @@ final class LoopInbox: Sendable {
         self.post(to: fanout, when: { _ in true }, add)
     }
 
-    /// Adds a batch. A loop that nobody follows anything on is not woken for each one.
+    /// Adds a batch.
+    ///
+    /// A loop that nobody follows anything on is not woken for each one.
     ///
     /// Whether it is followed is asked with the lock held: a loop says so before it takes what
     /// is here, so either it takes this batch or it is woken.

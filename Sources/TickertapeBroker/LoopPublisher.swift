@@ -6,7 +6,7 @@ package import TickertapeLog
 ///
 /// Confined to its event loop.
 package protocol PublishReply: AnyObject {
-    /// - Parameter number: What the publish was given when it was made.
+    /// The publish that was made with this number is over.
     func published(_ result: AppendResult, number: Int)
 
     /// All results of one commit have been told: write the answers.

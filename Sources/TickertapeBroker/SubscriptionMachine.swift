@@ -55,9 +55,7 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
-    /// The position is known.
-    ///
-    /// - Parameter delivered: The last id announced on this loop: the tail as it sees it.
+    /// The position is known; `delivered` is the last id announced on this loop, its tail.
     package mutating func opened(at cursor: Int64, delivered: Int64) -> Action {
         switch consume self.state {
         case .starting:
@@ -79,9 +77,7 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
-    /// A page was read and written to the socket.
-    ///
-    /// - Parameter through: The last id examined.
+    /// A page was read and written to the socket; `through` is the last id examined.
     package mutating func pageWritten(
         through: Int64,
         delivered: Int64,
@@ -222,10 +218,9 @@ package struct SubscriptionMachine: ~Copyable {
 
     /// A sign of life is due.
     ///
-    /// - Parameters:
-    ///   - passed: For a live subscription with nothing left to write, the last id its filter
-    ///     has passed over; nothing while something is left.
-    ///   - told: The last id the subscriber has seen.
+    /// For a live subscription with nothing left to write, `passed` is the last id its filter has
+    /// passed over; it is nothing while something is left. `told` is the last id the subscriber
+    /// has seen.
     package mutating func heartbeatDue(passed: Int64?, told: Int64) -> HeartbeatAction {
         switch consume self.state {
         case .live(let cursor):

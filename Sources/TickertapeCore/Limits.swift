@@ -11,7 +11,9 @@ package struct Limits: Sendable {
     package var headBytesMax = 16_384
     /// More header fields are answered 431.
     package var headerFieldsMax = 100
-    /// A larger payload is answered 413. Option `--max-message-bytes`.
+    /// A larger payload is answered 413.
+    ///
+    /// Option `--max-message-bytes`.
     package var messageBytesMax = 1_048_576
     /// A larger body of `POST /events` is answered 413.
     package var subscribeBodyBytesMax = 65_536
@@ -25,17 +27,21 @@ package struct Limits: Sendable {
     /// be kept; a larger one ends the connection after the answer.
     package var discardedBodyBytesMax = 65_536
     /// Seconds from the first byte of a request to its last; then 408 and close.
+    ///
     /// Also the time a new connection has to send its first request, and a stalled reader of
     /// responses has to go on. Option `--request-timeout`.
     package var requestTimeoutSeconds = 30.0
     /// Seconds a keep-alive connection may wait for its next request; then it is closed.
+    ///
     /// Option `--idle-timeout`.
     package var idleTimeoutSeconds = 75.0
     /// Requests of one connection that wait for their answer; then it is not read on.
     package var pipelinedRequestsMax = 128
     /// Seconds a closing connection is still read from, so that its last answer arrives.
     package var lingerSeconds = 2.0
-    /// Connections over this wait in the listen backlog. Open files less a reserve, at start.
+    /// Connections over this wait in the listen backlog.
+    ///
+    /// Open files less a reserve, at start.
     package var connectionsMax = 100_000
     /// Connections the kernel queues before they are accepted.
     package var listenBacklog = 4_096
@@ -44,9 +50,13 @@ package struct Limits: Sendable {
 
     // The log.
 
-    /// Messages that wait for the writer; then 503 `queue_full`. Option `--queue-max-messages`.
+    /// Messages that wait for the writer; then 503 `queue_full`.
+    ///
+    /// Option `--queue-max-messages`.
     package var queueMessagesMax = 65_536
-    /// The same in bytes. Option `--queue-max-bytes`.
+    /// The same in bytes.
+    ///
+    /// Option `--queue-max-bytes`.
     package var queueBytesMax = 67_108_864
     /// Messages of one transaction; what is over waits for the next.
     package var batchMessagesMax = 2_048
@@ -54,8 +64,9 @@ package struct Limits: Sendable {
     package var batchBytesMax = 8_388_608
     /// A transaction that has been open this long takes no further message.
     package var batchMilliseconds = 20
-    /// Publishes of one event loop that reach the writer as one piece. Not more: the writer
-    /// works on the first while the loop still reads what the others sent.
+    /// Publishes of one event loop that reach the writer as one piece.
+    ///
+    /// Not more: the writer works on the first while the loop still reads what the others sent.
     package var submissionMessagesMax = 16
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
@@ -94,15 +105,23 @@ package struct Limits: Sendable {
     package var topicsPerStreamMax = 128
     /// `tail` may ask for this many of each topic.
     package var tailMax = 1_000
-    /// Open event streams; above, an EventSource gets 200, a jittered `retry:` and the end,
-    /// other clients 503. Option `--max-streams`.
+    /// Open event streams; above, an EventSource gets 200, a jittered `retry:` and the end, other
+    /// clients 503.
+    ///
+    /// Option `--max-streams`.
     package var streamsMax = 100_000
-    /// Seconds `retry:` says at the start of a stream. Option `--retry`.
+    /// Seconds `retry:` says at the start of a stream.
+    ///
+    /// Option `--retry`.
     package var retrySeconds = 3.0
-    /// Seconds between two signs of life of a quiet stream. Option `--heartbeat`.
+    /// Seconds between two signs of life of a quiet stream.
+    ///
+    /// Option `--heartbeat`.
     package var heartbeatSeconds = 15.0
-    /// Bytes that wait in the broker for one subscriber's socket; above, the subscriber leaves
-    /// the live set and reads the log when its socket drains. One write may exceed it.
+    /// Bytes that wait in the broker for one subscriber's socket; above, the subscriber leaves the
+    /// live set and reads the log when its socket drains.
+    ///
+    /// One write may exceed it.
     package var subscriberBufferedBytesMax = 65_536
     /// Bytes not yet sent that the kernel holds for one connection (TCP_NOTSENT_LOWAT).
     package var socketUnsentBytesMax = 131_072

@@ -23,8 +23,8 @@ package protocol MessageLog: AnyObject, Sendable {
 
     /// Appends admitted drafts in order, all in one transaction.
     ///
-    /// - Parameter completion: Called once, after the commit, on a thread of the log, in the
-    ///   order of the calls to `append`, with one result a draft.
+    /// `completion` is called once, after the commit, on a thread of the log, in the order of the
+    /// calls to `append`, with one result a draft.
     func append(_ drafts: [Draft], completion: @escaping @Sendable ([AppendResult]) -> Void)
 
     /// Reads the messages after a cursor that a filter selects, oldest first.

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 import TickertapeCore
 import TickertapeLog
 import TickertapeWire
@@ -35,6 +36,24 @@ extension Problem {
             "\(reason); nothing was stored, try again",
             retryAfterSeconds: 1
         )
+    }
+
+    /// What the decoder found wrong with the bytes of a request.
+    init(_ error: HTTPParserError, _ limits: Limits) {
+        switch error {
+        case .headerOverflow:
+            self.init(
+                .headersTooLarge,
+                """
+                a request head has at most \(limits.headBytesMax) bytes and \
+                \(limits.headerFieldsMax) fields
+                """
+            )
+        case .invalidVersion:
+            self.init(.httpVersion, "HTTP/1.1 and HTTP/1.0 are served")
+        default:
+            self.init(.badRequest, "the request does not parse as HTTP/1.1: \(error)")
+        }
     }
 
     init(_ error: LogError, _ server: LoopServer) {

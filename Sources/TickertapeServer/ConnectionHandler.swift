@@ -19,40 +19,40 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias OutboundOut = ByteBuffer
 
     let server: LoopServer
-    private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private(set) var context: ChannelHandlerContext?
-    private var machine: RequestMachine
+    var machine: RequestMachine
 
     /// Answers in the order of their requests; those without bytes wait for the log.
-    private var answers = CircularBuffer<Answer>(initialCapacity: 2)
+    var answers = CircularBuffer<Answer>(initialCapacity: 2)
     /// The number of the first of `answers`.
-    private var firstNumber = 0
+    var firstNumber = 0
     /// Parts that came while something had to be answered first.
-    private var held = CircularBuffer<HTTPServerRequestPart>()
-    private var isTakingHeld = false
+    var held = CircularBuffer<HTTPServerRequestPart>()
+    var isTakingHeld = false
     /// Whether the bytes being read have brought a part of a request.
-    private var sawPart = false
+    var sawPart = false
     /// What a slow reader of answers had not taken when it was last looked at.
-    private var unreadBytes = Int.max
+    var unreadBytes = Int.max
     /// A request that waits for all before it, or is being answered.
-    private var current: Current = .none
-    private var phase = Phase.open
+    var current: Current = .none
+    var phase = Phase.open
     /// The peer has closed its side; what it asked before is still answered.
-    private var peerIsDone = false
+    var peerIsDone = false
     /// The history request that waits for a message, if one does.
     var waiting: HistoryExchange?
 
     /// In ticks of the loop; `Int.max` for none.
-    private(set) var deadline = Int.max
-    private var waitsFor = Deadline.firstRequest
+    var deadline = Int.max
+    var waitsFor = Deadline.firstRequest
 
-    private struct Answer {
+    struct Answer {
         let topic: TopicName?
         let end: RequestEnd
         var bytes: ByteBuffer?
     }
 
-    private enum Current {
+    enum Current {
         case none
         case waiting(Work)
         case running
@@ -63,7 +63,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case subscribe(SubscribeQuery, RequestEnd)
     }
 
-    private enum Phase {
+    enum Phase {
         case open
         /// The last answer was written; what still comes is dropped until the peer is done.
         case lingering
@@ -72,7 +72,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case closed
     }
 
-    private enum Deadline {
+    enum Deadline {
         case firstRequest, request, nextRequest, reader, linger, drain
     }
 
@@ -169,51 +169,33 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         var end = RequestEnd()
         end.mustClose = true
-        self.enqueue(self.problem(of: parserError), end)
-    }
-
-    private func problem(of error: HTTPParserError) -> Problem {
-        switch error {
-        case .headerOverflow:
-            let limits = self.server.limits
-            return Problem(
-                .headersTooLarge,
-                """
-                a request head has at most \(limits.headBytesMax) bytes and \
-                \(limits.headerFieldsMax) fields
-                """
-            )
-        case .invalidVersion:
-            return Problem(.httpVersion, "HTTP/1.1 and HTTP/1.0 are served")
-        default:
-            return Problem(.badRequest, "the request does not parse as HTTP/1.1: \(error)")
-        }
+        self.enqueue(Problem(parserError, self.server.limits), end)
     }
 
     // MARK: - Requests
 
-    private var isRunning: Bool {
+    var isRunning: Bool {
         if case .none = self.current { return false }
         return true
     }
 
-    private var mustHold: Bool { !self.held.isEmpty || self.cannotStart }
+    var mustHold: Bool { !self.held.isEmpty || self.cannotStart }
 
-    private var cannotStart: Bool {
+    var cannotStart: Bool {
         self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
     }
 
-    private func hold(_ part: HTTPServerRequestPart) {
+    func hold(_ part: HTTPServerRequestPart) {
         self.held.append(part)
         self.setReading(false)
     }
 
-    private func setReading(_ isReading: Bool) {
+    func setReading(_ isReading: Bool) {
         try? self.context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
-    private func takeHeld() {
+    func takeHeld() {
         // An answer given at once comes back here.
         guard !self.held.isEmpty, !self.isTakingHeld else { return }
         self.isTakingHeld = true
@@ -225,7 +207,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         if self.held.isEmpty && self.phase != .closed { self.setReading(true) }
     }
 
-    private func received(_ part: HTTPServerRequestPart) {
+    func received(_ part: HTTPServerRequestPart) {
         if case .head = part, self.waitsFor != .request { self.waitForRequest() }
         let step = self.machine.received(part)
         if case .end = part {
@@ -243,7 +225,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         if case .end = part { self.settle() }
     }
 
-    private func sendContinue() {
+    func sendContinue() {
         // With answers outstanding it would come out of order; the client then sends unasked.
         guard self.answers.isEmpty else { return }
         var buffer = ByteBufferAllocator().buffer(capacity: 32)
@@ -251,7 +233,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.write(buffer)
     }
 
-    private func publish(_ draft: Draft, _ end: RequestEnd) {
+    func publish(_ draft: Draft, _ end: RequestEnd) {
         let number = self.firstNumber + self.answers.count
         guard self.server.fanout.publish(draft, reply: self, number: number) else {
             self.enqueue(
@@ -267,7 +249,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.answers.append(Answer(topic: draft.topic, end: end, bytes: nil))
     }
 
-    private func begin(_ work: Work) {
+    func begin(_ work: Work) {
         guard self.answers.isEmpty else {
             self.current = .waiting(work)
             return
@@ -275,7 +257,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.run(work)
     }
 
-    private func run(_ work: Work) {
+    func run(_ work: Work) {
         self.current = .running
         switch work {
         case .subscribe(let query, let end): self.subscribe(query, end)
@@ -293,7 +275,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    private var health: Result<Answered, Problem> {
+    var health: Result<Answered, Problem> {
         if self.server.isDraining {
             return .failure(.draining)
         }
@@ -303,7 +285,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         return .success(.json(ByteBuffer(string: "{\"status\":\"ok\"}")))
     }
 
-    private var demoPage: Answered {
+    var demoPage: Answered {
         Answered(
             status: "200 OK",
             type: "text/html; charset=utf-8",
@@ -312,7 +294,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         )
     }
 
-    private func readMessage(_ topic: TopicName, _ id: Int64, _ end: RequestEnd) {
+    func readMessage(_ topic: TopicName, _ id: Int64, _ end: RequestEnd) {
         self.server.fanout.readMessage(id: id) { result in
             switch result {
             case .failure(let error): self.finish(.failure(Problem(error, self.server)), end)
@@ -354,64 +336,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    // MARK: - Answers
-
-    private func enqueue(_ problem: Problem, _ end: RequestEnd) {
-        let bytes = self.server.response.problem(
-            problem,
-            isHead: end.isHead,
-            self.connection(after: end, isLast: true)
-        )
-        self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
-        self.writeAnswers()
-    }
-
-    /// While draining, the last answer says that the connection ends.
-    private func connection(after end: RequestEnd, isLast: Bool) -> Response.Connection {
-        if end.mustClose { return .close }
-        guard self.server.isDraining && isLast && self.machine.isIdle else { return .keep }
-        return .close
-    }
-
-    private func writeAnswers() {
-        guard self.phase == .open else { return }
-        var ready: ByteBuffer?
-        var mustClose = false
-        while !mustClose, let answer = self.answers.first, var bytes = answer.bytes {
-            self.answers.removeFirst()
-            self.firstNumber += 1
-            mustClose = answer.end.mustClose
-            if ready == nil { ready = bytes } else { ready?.writeBuffer(&bytes) }
-        }
-        guard let ready else { return }
-        self.write(ready)
-        if mustClose || self.endsWithDrain || (self.peerIsDone && self.answers.isEmpty) {
-            self.linger()
-            return
-        }
-        self.settle()
-        self.runWaiting()
-        self.takeHeld()
-    }
-
-    private var endsWithDrain: Bool {
-        self.server.isDraining && self.answers.isEmpty && self.machine.isIdle
-            && self.held.isEmpty && !self.isRunning
-    }
-
-    private func runWaiting() {
-        guard self.answers.isEmpty, case .waiting(let work) = self.current else { return }
-        self.run(work)
-    }
-
-    private func write(_ buffer: ByteBuffer) {
-        guard let context = self.context else { return }
-        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
-    }
-
     // MARK: - Event streams
 
-    private func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
+    func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
         guard let context = self.context else { return }
         let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
         if let problem = self.streamProblem {
@@ -450,7 +377,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         pipeline.removeHandler(self, promise: nil)
     }
 
-    private var streamProblem: Problem? {
+    var streamProblem: Problem? {
         if self.server.isDraining { return .draining }
         guard self.server.count.openStream(max: self.server.limits.streamsMax) else {
             return Problem(
@@ -460,140 +387,5 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             )
         }
         return nil
-    }
-
-    // MARK: - Deadlines and ends
-
-    private func wait(_ deadline: Deadline, seconds: Double) {
-        self.waitsFor = deadline
-        self.deadline = self.server.deadline(seconds: seconds)
-    }
-
-    private func waitForRequest() {
-        self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)
-    }
-
-    /// Everything that was asked is answered: the next request may take its time.
-    private func settle() {
-        guard self.answers.isEmpty, self.machine.isIdle, !self.isRunning else { return }
-        let limits = self.server.limits
-        self.wait(
-            self.server.isDraining ? .drain : .nextRequest,
-            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds
-        )
-    }
-
-    func deadlineReached() {
-        self.deadline = Int.max
-        switch (self.phase, self.waitsFor) {
-        case (.open, .request):
-            var end = RequestEnd()
-            end.mustClose = true
-            self.enqueue(
-                Problem(
-                    .requestTimeout,
-                    """
-                    a request arrives within \(self.server.limits.requestTimeoutSeconds) seconds
-                    """
-                ),
-                end
-            )
-        case (.open, .reader) where self.isReaderMoving:
-            self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
-        case (.upgraded, _), (.closed, _): break
-        default: self.context?.close(promise: nil)
-        }
-    }
-
-    /// A slow reader is waited for as long as it takes something.
-    private var isReaderMoving: Bool {
-        let options = self.context?.channel.syncOptions
-        let unread = (try? options?.getOption(.bufferedWritableBytes)) ?? 0
-        defer { self.unreadBytes = unread }
-        return unread < self.unreadBytes
-    }
-
-    /// Ends the sending side and drops what still comes: closing at once could reset the
-    /// connection before the peer has read its answer (RFC 9112 §9.6).
-    private func linger() {
-        guard let context = self.context, self.phase == .open else { return }
-        self.phase = .lingering
-        self.held.removeAll()
-        self.setReading(true)
-        self.wait(.linger, seconds: self.server.limits.lingerSeconds)
-        if self.peerIsDone {
-            let written = context.eventLoop.makePromise(of: Void.self)
-            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: written)
-            written.futureResult.assumeIsolated().whenComplete { _ in
-                context.close(promise: nil)
-            }
-        } else {
-            context.close(mode: .output, promise: nil)
-        }
-    }
-
-    func drain() {
-        guard self.phase == .open else { return }
-        self.waiting?.cancel()
-        self.settle()
-    }
-
-    func abort() {
-        self.context?.close(promise: nil)
-    }
-}
-
-extension ConnectionHandler: PublishReply {
-    func published(_ result: AppendResult, number: Int) {
-        guard self.phase == .open else { return }
-        let offset = number - self.firstNumber
-        precondition(
-            self.answers.indices.count > offset && offset >= 0,
-            "an answer waits for each publish"
-        )
-        let index = self.answers.index(self.answers.startIndex, offsetBy: offset)
-        let answer = self.answers[index]
-        guard let topic = answer.topic else { preconditionFailure("this was no publish") }
-        let isLast = offset == self.answers.count - 1 && self.held.isEmpty
-        let connection = self.connection(after: answer.end, isLast: isLast)
-        var bytes = ByteBufferAllocator().buffer(capacity: 256)
-        switch result {
-        case .stored(let id):
-            self.server.response.published(
-                "201 Created",
-                id: id,
-                topic: topic,
-                connection,
-                into: &bytes
-            )
-        case .alreadyStored(let id):
-            self.server.response.published(
-                "200 OK",
-                id: id,
-                topic: topic,
-                connection,
-                into: &bytes
-            )
-        case .idempotencyKeyReused:
-            bytes = self.server.response.problem(
-                Problem(
-                    .idempotencyKeyReused,
-                    "this Idempotency-Key came with other content before; use a new one"
-                ),
-                isHead: false,
-                connection
-            )
-        case .failed(let error):
-            bytes = self.server.response.problem(
-                Problem(error, self.server),
-                isHead: false,
-                connection
-            )
-        }
-        self.answers[index].bytes = bytes
-    }
-
-    func publishedAll() {
-        self.writeAnswers()
     }
 }

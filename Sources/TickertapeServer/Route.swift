@@ -32,8 +32,9 @@ struct SubscribeQuery {
     let start: StartPosition
 }
 
-/// Finds the route of a request. The last segments of a path decide, so that a topic may have
-/// any number of levels.
+/// Finds the route of a request.
+///
+/// The last segments of a path decide, so that a topic may have any number of levels.
 final class Router: Sendable {
     let limits: Limits
     private let hasDemo: Bool

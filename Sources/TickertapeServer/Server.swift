@@ -115,7 +115,9 @@ package final class Server: Sendable {
         )
     }
 
-    /// Ends the loops. After this nothing is answered any more.
+    /// Ends the loops.
+    ///
+    /// After this nothing is answered any more.
     package func shutdown() async {
         try? await self.group.shutdownGracefully()
     }

@@ -30,8 +30,8 @@ package enum EventStreamFrame {
     /// What every stream starts with: the reconnection time, and a comment so that `onopen`
     /// fires through proxies.
     ///
-    /// - Parameter cursor: Written as a block of its own when the client gave no cursor: it
-    ///   stores the id and dispatches nothing, so a cut before the first message loses nothing.
+    /// A `cursor` is written as a block of its own when the client gave none: it stores the id
+    /// and dispatches nothing, so a cut before the first message loses nothing.
     package static func writeOpening(
         retryMilliseconds: Int64,
         cursor: Int64?,

@@ -2,6 +2,13 @@ import ArgumentParser
 import Foundation
 import Logging
 
+/// The least level that is logged, as an option.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: self.rawValue) ?? .info }
+}
+
 /// How the lines on standard error look.
 enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     case text, json

@@ -1,6 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import Foundation
-public import Logging
+import Logging
 import ServiceLifecycle
 import TickertapeCore
 import TickertapeLog
@@ -61,7 +61,7 @@ struct ServeCommand: AsyncParsableCommand {
     var loops: Int?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
-    var logLevel = Logger.Level.info
+    var logLevel = LogLevel.info
 
     @Option(help: "text, or json for one object a line. Logs go to standard error.")
     var logFormat = LogFormat.text
@@ -101,7 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let logger = self.logFormat.logger(level: self.logLevel)
+        let logger = self.logFormat.logger(level: self.logLevel.level)
         let files = try OpenFiles.raise()
         let limits = self.limits(openFiles: files)
         let log: SQLiteLog
@@ -184,5 +184,3 @@ struct Failure: Error, CustomStringConvertible {
         self.description = description
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -133,7 +133,7 @@ final class SimulatedConnection: SubscriptionTransport {
             self.writesWhileFull = 0
             self.fanout.socketDrained(subscription)
         }
-        return self.wrong
+        return self.wrong.map { self.explained($0) }
     }
 
     func lose(after count: Int) -> String? {
@@ -143,7 +143,10 @@ final class SimulatedConnection: SubscriptionTransport {
 
     /// What is missing once everything has come to rest.
     func missing() -> String? {
-        guard let wrong = self.wrong ?? self.checker.missing() else { return nil }
+        (self.wrong ?? self.checker.missing()).map { self.explained($0) }
+    }
+
+    private func explained(_ wrong: String) -> String {
         let cursor = self.subscription?.machine.cursor.map { "\($0)" } ?? "nowhere"
         let state = self.subscription?.machine.isLive ?? false ? "live" : "behind"
         return """

@@ -199,16 +199,13 @@ final class Simulation {
         self.log.setFailing(self.isFailing)
     }
 
-    func recover() {
-        self.isFailing = false
-        self.log.setFailing(false)
-        self.reconnect()
-    }
-
     /// Lets everything that is under way arrive.
     func settle() {
-        self.recover()
+        self.isFailing = false
+        self.log.setFailing(false)
         for _ in 0..<3_000 {
+            // What failed before may still end a stream now.
+            self.reconnect()
             let waiting = self.log.submissionCount + self.log.readCount
             self.commit()
             while self.log.tellNext() {}

@@ -46,16 +46,18 @@ struct StreamChecker {
     /// The id of the last complete block.
     private(set) var lastID: Int64?
     private(set) var messageCount = 0
-    private(set) var gaps: [Gap.Reason] = []
+    private var gaps: [Gap] = []
     private var toldFrom: Int64?
     /// What a gap has said the next message is.
     private var announced: Int64?
     /// What is allowed before anything else.
     private var expectedGap: Gap.Reason?
+    private let start: StartPosition
     private let openedAt: Int64
 
     init(_ filter: TopicFilter, from start: StartPosition, _ history: CommittedHistory) {
         self.filter = filter
+        self.start = start
         self.history = history
         self.openedAt = history.head
         var count: Int?
@@ -79,8 +81,8 @@ struct StreamChecker {
     /// For a person who looks for the reason.
     var summary: String {
         """
-        \(self.filter.patterns) since \(self.openedAt), complete through \(self.through), last id \
-        \(self.lastID ?? -1)\(self.isTail ? ", tail of \(self.tailCount)" : "")
+        \(self.filter.patterns) from \(self.start) at head \(self.openedAt), complete through \
+        \(self.through), last id \(self.lastID ?? -1), gaps told \(self.gaps)
         """
     }
 
@@ -138,8 +140,8 @@ struct StreamChecker {
             let reason = (fields["reason"] as? String).flatMap(Gap.Reason.init),
             let resumed = (fields["resumed"] as? NSNumber)?.int64Value
         else { return "the gap \(data)" }
-        self.gaps.append(reason)
         let after = (fields["after"] as? NSNumber)?.int64Value
+        self.gaps.append(Gap(after: after, resumed: resumed, reason: reason, cursor: cursor))
         if reason != .retention {
             guard self.expectedGap == reason else { return "a gap nobody asked for: \(data)" }
             self.expectedGap = nil

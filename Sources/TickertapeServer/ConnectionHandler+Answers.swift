@@ -1,0 +1,196 @@
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// How a connection answers in order, keeps its deadlines, and ends.
+extension ConnectionHandler {
+    func enqueue(_ problem: Problem, _ end: RequestEnd) {
+        let bytes = self.server.response.problem(
+            problem,
+            isHead: end.isHead,
+            self.connection(after: end, isLast: true)
+        )
+        self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
+        self.writeAnswers()
+    }
+
+    /// While draining, the last answer says that the connection ends.
+    func connection(after end: RequestEnd, isLast: Bool) -> Response.Connection {
+        if end.mustClose { return .close }
+        guard self.server.isDraining && isLast && self.machine.isIdle else { return .keep }
+        return .close
+    }
+
+    func writeAnswers() {
+        guard self.phase == .open else { return }
+        var ready: ByteBuffer?
+        var mustClose = false
+        while !mustClose, let answer = self.answers.first, var bytes = answer.bytes {
+            self.answers.removeFirst()
+            self.firstNumber += 1
+            mustClose = answer.end.mustClose
+            if ready == nil { ready = bytes } else { ready?.writeBuffer(&bytes) }
+        }
+        guard let ready else { return }
+        self.write(ready)
+        if mustClose || self.endsWithDrain || (self.peerIsDone && self.answers.isEmpty) {
+            self.linger()
+            return
+        }
+        self.settle()
+        self.runWaiting()
+        self.takeHeld()
+    }
+
+    var endsWithDrain: Bool {
+        self.server.isDraining && self.answers.isEmpty && self.machine.isIdle
+            && self.held.isEmpty && !self.isRunning
+    }
+
+    func runWaiting() {
+        guard self.answers.isEmpty, case .waiting(let work) = self.current else { return }
+        self.run(work)
+    }
+
+    func write(_ buffer: ByteBuffer) {
+        guard let context = self.context else { return }
+        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
+    }
+
+    // MARK: - Deadlines and ends
+
+    func wait(_ deadline: Deadline, seconds: Double) {
+        self.waitsFor = deadline
+        self.deadline = self.server.deadline(seconds: seconds)
+    }
+
+    func waitForRequest() {
+        self.wait(.request, seconds: self.server.limits.requestTimeoutSeconds)
+    }
+
+    /// Everything that was asked is answered: the next request may take its time.
+    func settle() {
+        guard self.answers.isEmpty, self.machine.isIdle, !self.isRunning else { return }
+        let limits = self.server.limits
+        self.wait(
+            self.server.isDraining ? .drain : .nextRequest,
+            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds
+        )
+    }
+
+    func deadlineReached() {
+        self.deadline = Int.max
+        switch (self.phase, self.waitsFor) {
+        case (.open, .request):
+            var end = RequestEnd()
+            end.mustClose = true
+            self.enqueue(
+                Problem(
+                    .requestTimeout,
+                    """
+                    a request arrives within \(self.server.limits.requestTimeoutSeconds) seconds
+                    """
+                ),
+                end
+            )
+        case (.open, .reader) where self.isReaderMoving:
+            self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
+        case (.upgraded, _), (.closed, _): break
+        default: self.context?.close(promise: nil)
+        }
+    }
+
+    /// A slow reader is waited for as long as it takes something.
+    var isReaderMoving: Bool {
+        let options = self.context?.channel.syncOptions
+        let unread = (try? options?.getOption(.bufferedWritableBytes)) ?? 0
+        defer { self.unreadBytes = unread }
+        return unread < self.unreadBytes
+    }
+
+    /// Ends the sending side and drops what still comes: closing at once could reset the
+    /// connection before the peer has read its answer (RFC 9112 §9.6).
+    func linger() {
+        guard let context = self.context, self.phase == .open else { return }
+        self.phase = .lingering
+        self.held.removeAll()
+        self.setReading(true)
+        self.wait(.linger, seconds: self.server.limits.lingerSeconds)
+        if self.peerIsDone {
+            let written = context.eventLoop.makePromise(of: Void.self)
+            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: written)
+            written.futureResult.assumeIsolated().whenComplete { _ in
+                context.close(promise: nil)
+            }
+        } else {
+            context.close(mode: .output, promise: nil)
+        }
+    }
+
+    func drain() {
+        guard self.phase == .open else { return }
+        self.waiting?.cancel()
+        self.settle()
+    }
+
+    func abort() {
+        self.context?.close(promise: nil)
+    }
+}
+
+extension ConnectionHandler: PublishReply {
+    func published(_ result: AppendResult, number: Int) {
+        guard self.phase == .open else { return }
+        let offset = number - self.firstNumber
+        precondition(
+            self.answers.indices.count > offset && offset >= 0,
+            "an answer waits for each publish"
+        )
+        let index = self.answers.index(self.answers.startIndex, offsetBy: offset)
+        let answer = self.answers[index]
+        guard let topic = answer.topic else { preconditionFailure("this was no publish") }
+        let isLast = offset == self.answers.count - 1 && self.held.isEmpty
+        let connection = self.connection(after: answer.end, isLast: isLast)
+        var bytes = ByteBufferAllocator().buffer(capacity: 256)
+        switch result {
+        case .stored(let id):
+            self.server.response.published(
+                "201 Created",
+                id: id,
+                topic: topic,
+                connection,
+                into: &bytes
+            )
+        case .alreadyStored(let id):
+            self.server.response.published(
+                "200 OK",
+                id: id,
+                topic: topic,
+                connection,
+                into: &bytes
+            )
+        case .idempotencyKeyReused:
+            bytes = self.server.response.problem(
+                Problem(
+                    .idempotencyKeyReused,
+                    "this Idempotency-Key came with other content before; use a new one"
+                ),
+                isHead: false,
+                connection
+            )
+        case .failed(let error):
+            bytes = self.server.response.problem(
+                Problem(error, self.server),
+                isHead: false,
+                connection
+            )
+        }
+        self.answers[index].bytes = bytes
+    }
+
+    func publishedAll() {
+        self.writeAnswers()
+    }
+}

@@ -87,7 +87,8 @@ extension LoopFanout {
     private func readPage(_ subscription: Subscription) {
         guard let cursor = subscription.machine.cursor else { return }
         if let tail = subscription.tail, cursor >= tail.end { subscription.tail = nil }
-        guard cursor < self.recent.floor || subscription.tail != nil else {
+        let needsLog = subscription.tail != nil || subscription.gaps.hasUntold
+        guard cursor < self.recent.floor || needsLog else {
             self.writeRecentPage(subscription, after: cursor)
             return
         }
@@ -147,7 +148,8 @@ extension LoopFanout {
             subscription.change {
                 $0.pageWritten(
                     through: page.through,
-                    delivered: self.delivered,
+                    // A gap that is still to be told keeps it reading until it is.
+                    delivered: page.gaps.hasUntold ? Int64.max : self.delivered,
                     socketIsFull: isFull
                 )
             },

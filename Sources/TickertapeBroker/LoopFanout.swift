@@ -57,7 +57,7 @@ package final class LoopFanout: @unchecked Sendable {
     private func audience(for filter: TopicFilter) -> Audience {
         if self.index.isEmpty {
             self.hasAudience.store(true, ordering: .sequentiallyConsistent)
-            self.takeInbox()
+            for batch in self.inbox.takeBatches() { self.note(batch) }
         }
         return self.index.audience(for: filter)
     }
@@ -87,8 +87,10 @@ package final class LoopFanout: @unchecked Sendable {
 
     func takeInbox() {
         let content = self.inbox.take()
-        for results in content.results { self.answer(results) }
+        // Noted before anybody is answered: an answer may start a subscription, which takes what
+        // was announced since.
         for batch in content.batches { self.note(batch) }
+        for results in content.results { self.answer(results) }
         for (number, tail) in content.tails { self.found(tail, number: number) }
         for (number, page) in content.pages { self.take(page, number: number) }
         // The first slice at once, unless a pass is under way.
@@ -155,7 +157,7 @@ package final class LoopFanout: @unchecked Sendable {
             self.open(subscription, at: head, opening)
         case .tail(let count):
             EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
-            _ = subscription.write(subscription.framing.wrap(opening))
+            self.writeFirst(opening, subscription)
             let number = self.number(subscription)
             self.log.findTail(of: filter, count: count) { tail in
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
@@ -166,12 +168,18 @@ package final class LoopFanout: @unchecked Sendable {
 
     private func open(_ subscription: Subscription, at cursor: Int64, _ opening: ByteBuffer) {
         subscription.told = cursor
-        _ = subscription.write(subscription.framing.wrap(opening))
+        self.writeFirst(opening, subscription)
         self.perform(
             subscription.change { $0.opened(at: cursor, delivered: self.delivered) },
             subscription
         )
         self.scheduleSlice()
+    }
+
+    /// Writes what comes before the first page.
+    private func writeFirst(_ frames: ByteBuffer, _ subscription: Subscription) {
+        guard subscription.write(subscription.framing.wrap(frames)) else { return }
+        self.perform(subscription.change { $0.socketFilled() }, subscription)
     }
 
     private func found(_ tail: Result<TailStart, LogError>, number: Int) {
@@ -184,7 +192,7 @@ package final class LoopFanout: @unchecked Sendable {
                 // Nothing to replay: as after a live start, a cut from now on loses nothing.
                 var frame = ByteBufferAllocator().buffer(capacity: 32)
                 EventStreamFrame.writeCursor(tail.end, into: &frame)
-                _ = subscription.write(subscription.framing.wrap(frame))
+                self.writeFirst(frame, subscription)
             }
             self.perform(
                 subscription.change {

@@ -69,6 +69,16 @@ final class LoopInbox: Sendable {
         if mustWake { self.eventLoop.execute { fanout.takeInbox() } }
     }
 
+    /// Takes the batches alone; what else waits is taken when the loop turns.
+    func takeBatches() -> [CommittedBatch] {
+        self.state.withLock { state in
+            var taken: [CommittedBatch] = []
+            swap(&taken, &state.content.batches)
+            state.content.batchBytes = 0
+            return taken
+        }
+    }
+
     func take() -> Content {
         self.state.withLock { state in
             var taken = Content()

@@ -4,9 +4,9 @@
 /// the log, and nothing is queued for it anywhere.
 package struct SubscriptionMachine: ~Copyable {
     private enum State: ~Copyable {
-        /// Waits for the position it starts from. Next: `reading`, `closed`.
-        case starting
-        /// Behind the tail, one page being read. Next: `ready`, `full`, `live`, `closed`.
+        /// Waits for the position it starts from. Next: `reading`, `full`, `live`, `closed`.
+        case starting(socketIsFull: Bool)
+        /// Behind the tail, one page being read. Next: `full`, `live`, `closed`.
         case reading(cursor: Int64, socketIsFull: Bool)
         /// Socket full, nothing being read. Next: `reading`, `closed`.
         case full(cursor: Int64)
@@ -18,7 +18,7 @@ package struct SubscriptionMachine: ~Copyable {
     private var state: State
 
     package init() {
-        self.init(.starting)
+        self.init(.starting(socketIsFull: false))
     }
 
     private init(_ state: consuming State) {
@@ -58,7 +58,11 @@ package struct SubscriptionMachine: ~Copyable {
     /// The position is known; `delivered` is the last id announced on this loop, its tail.
     package mutating func opened(at cursor: Int64, delivered: Int64) -> Action {
         switch consume self.state {
-        case .starting:
+        case .starting(let socketIsFull):
+            guard !socketIsFull else {
+                self = .init(.full(cursor: cursor))
+                return .none
+            }
             guard cursor < delivered else {
                 self = .init(.live(cursor: cursor))
                 return .joinLive
@@ -170,7 +174,7 @@ package struct SubscriptionMachine: ~Copyable {
     package mutating func socketFilled() -> DeliveredAction {
         switch consume self.state {
         case .starting:
-            self = .init(.starting)
+            self = .init(.starting(socketIsFull: true))
             return .none
         case .reading(let cursor, _):
             self = .init(.reading(cursor: cursor, socketIsFull: true))
@@ -191,7 +195,7 @@ package struct SubscriptionMachine: ~Copyable {
     package mutating func socketDrained() -> Action {
         switch consume self.state {
         case .starting:
-            self = .init(.starting)
+            self = .init(.starting(socketIsFull: false))
             return .none
         case .reading(let cursor, _):
             self = .init(.reading(cursor: cursor, socketIsFull: false))
@@ -233,9 +237,9 @@ package struct SubscriptionMachine: ~Copyable {
         case .reading(let cursor, let socketIsFull):
             self = .init(.reading(cursor: cursor, socketIsFull: socketIsFull))
             return socketIsFull ? .none : .writeComment
-        case .starting:
-            self = .init(.starting)
-            return .writeComment
+        case .starting(let socketIsFull):
+            self = .init(.starting(socketIsFull: socketIsFull))
+            return socketIsFull ? .none : .writeComment
         case .full(let cursor):
             self = .init(.full(cursor: cursor))
             return .none

@@ -13,6 +13,9 @@ package struct GapTeller: Sendable {
 
     package init() {}
 
+    /// Whether a page has left something to tell to the next.
+    package var hasUntold: Bool { self.untoldSince != nil }
+
     /// What has to be told before the messages of `page`, which was read after `cursor`.
     package mutating func gap(before page: Page, after cursor: Int64) -> Gap? {
         if let removed = page.removedThrough, removed > max(cursor, self.toldThrough) {

@@ -5,11 +5,13 @@ package struct QueryItems: Sendable {
     /// - Throws: When an escape is malformed or the bytes are not UTF-8.
     package init(_ query: some StringProtocol) throws(PercentCodingError) {
         var items: [(name: String, value: String)] = []
-        for part in query.split(separator: "&", omittingEmptySubsequences: true) {
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = try percentDecoded(pair[0], plusIsSpace: true)
-            let value = pair.count == 2 ? try percentDecoded(pair[1], plusIsSpace: true) : ""
-            items.append((name, value))
+        // Split as bytes: a combining mark behind a separator makes another Character of it.
+        for part in Substring(query).utf8.split(separator: UInt8(ascii: "&")) {
+            let pair = part.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let name = try percentDecoded(String(Substring(pair[0])), plusIsSpace: true)
+            let value = pair.count == 2 ? String(Substring(pair[1])) : ""
+            items.append((name, try percentDecoded(value, plusIsSpace: true)))
         }
         self.items = items
     }

@@ -29,6 +29,9 @@ package struct SubscribeBody: Decodable, Sendable {
         self.tail = try fields.decodeIfPresent(Int.self, forKey: .tail)
         if let number = try? fields.decodeIfPresent(Int64.self, forKey: .after) {
             self.after = String(number)
+        } else if (try? fields.decodeIfPresent(UInt64.self, forKey: .after)) != nil {
+            // Ahead of every log, as the same digits in a string are.
+            self.after = String(Int64.max)
         } else {
             self.after = try fields.decodeIfPresent(String.self, forKey: .after)
         }

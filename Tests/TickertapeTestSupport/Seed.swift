@@ -36,6 +36,8 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
 }
 
 /// Where the randomness of a test comes from: printed, and replayed by `TICKERTAPE_SEED`.
+///
+/// The order of dictionaries is random too: `SWIFT_DETERMINISTIC_HASHING=1` fixes it.
 package struct Seed: Sendable, CustomStringConvertible {
     package let value: UInt64
     private let test: String
@@ -57,14 +59,16 @@ package struct Seed: Sendable, CustomStringConvertible {
 
     package var generator: SeededGenerator { SeededGenerator(seed: self.value) }
 
-    /// Seeds for `count` runs; a given seed is run once.
+    /// Seeds for `count` runs, or as many as `TICKERTAPE_RUNS` says; a given seed is run once.
     package static func several(
         _ count: Int,
         for test: String = #function,
         in file: String = #fileID
     ) -> [Seed] {
-        let isGiven = ProcessInfo.processInfo.environment["TICKERTAPE_SEED"] != nil
-        return (0..<(isGiven ? 1 : count)).map { _ in Seed(for: test, in: file) }
+        let environment = ProcessInfo.processInfo.environment
+        let asked = environment["TICKERTAPE_RUNS"].flatMap { Int($0) } ?? count
+        let runs = environment["TICKERTAPE_SEED"] == nil ? asked : 1
+        return (0..<runs).map { _ in Seed(for: test, in: file) }
     }
 
     package var description: String { "TICKERTAPE_SEED=\(self.value)" }

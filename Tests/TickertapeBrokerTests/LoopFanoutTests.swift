@@ -1,0 +1,188 @@
+import Testing
+import TickertapeCore
+import TickertapeLog
+import TickertapeTestSupport
+import TickertapeWire
+
+@testable import TickertapeBroker
+
+struct LoopFanoutTests {
+    private let gapText = "event: tickertape.gap\ndata: "
+
+    @Test("The opening depends on where the stream starts")
+    func openings() throws {
+        let fixture = LoopFixture()
+        for _ in 0..<3 { try fixture.announce(("a", "x"), ("b", "y")) }
+        let table: [(start: StartPosition, rest: String)] = [
+            (.live, "id: 6\n\n"),
+            (.after(6), ""),
+            (.after(9), "id: 6\n\(gapText){\"after\":9,\"resumed\":6,\"reason\":\"reset\"}\n\n"),
+            (
+                .unknown,
+                "id: 6\n\(gapText){\"after\":null,\"resumed\":6,\"reason\":\"unknown\"}\n\n"
+            ),
+        ]
+        for row in table {
+            let transport = RecordingTransport()
+            let subscription = try fixture.subscribe(transport, to: "a", from: row.start)
+            #expect(transport.writes == ["retry: 3000\n:\n" + row.rest])
+            fixture.fanout.close(subscription)
+        }
+    }
+
+    @Test("A tail comes after its opening, and one without messages is a live start")
+    func tails() throws {
+        let fixture = LoopFixture()
+        for _ in 0..<3 { try fixture.announce(("a", "x"), ("b", "y")) }
+        let (some, none) = (RecordingTransport(), RecordingTransport())
+        let held = [
+            try fixture.subscribe(some, to: "*", from: .tail(1)),
+            try fixture.subscribe(none, to: "c", from: .tail(1)),
+        ]
+        #expect(some.writes == ["retry: 3000\n:\n"])
+        fixture.runReading()
+        #expect(some.ids == [5, 6])
+        #expect(none.writes == ["retry: 3000\n:\n", "id: 6\n\n"])
+        try fixture.announce(("c", "z"))
+        fixture.runReading()
+        #expect(some.ids == [5, 6, 7])
+        #expect(none.ids == [7])
+        #expect(held.allSatisfy { $0.isLive })
+    }
+
+    @Test("Everything committed since the last write leaves in one write")
+    func coalescing() throws {
+        let fixture = LoopFixture()
+        let transports = [RecordingTransport(framing: .chunked), RecordingTransport()]
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
+        for transport in transports { transport.forget() }
+        for number in 0..<5 { try fixture.announce(("a", "\(number)"), ("b", "")) }
+        fixture.run()
+        for transport in transports {
+            #expect(transport.writes.count == 1)
+            #expect(transport.ids == [1, 3, 5, 7, 9])
+        }
+        #expect(held.count == 2)
+    }
+
+    @Test("A pass serves some dozens at a time, and the loop polls in between")
+    func slices() throws {
+        var limits = Limits()
+        limits.sliceSubscribersMax = 2
+        let fixture = LoopFixture(limits)
+        let transports = (0..<5).map { _ in RecordingTransport() }
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
+        try fixture.announce(("a", "x"))
+        fixture.turn()
+        var servedCounts = [0, transports.count { $0.ids == [1] }]
+        for _ in 0..<4 {
+            fixture.runSlice()
+            servedCounts.append(transports.count { $0.ids == [1] })
+        }
+        let steps = zip(servedCounts, servedCounts.dropFirst()).map { $1 - $0 }
+        #expect(steps.allSatisfy { (0...2).contains($0) }, "\(servedCounts)")
+        #expect(servedCounts.last == 5)
+        #expect(held.count == 5)
+    }
+
+    @Test("A full socket gets nothing until it drains, and then everything, from the log")
+    func fullSocket() throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits)
+        let transport = RecordingTransport()
+        let subscription = try fixture.subscribe(transport, to: "a", from: .live)
+        transport.isFull = true
+        for _ in 0..<10 {
+            try fixture.announce(("a", "x"))
+            fixture.run()
+        }
+        #expect(transport.ids == [1])
+        transport.isFull = false
+        fixture.fanout.socketDrained(subscription)
+        fixture.runReading()
+        #expect(transport.ids == Array(1...10))
+        #expect(subscription.isLive)
+    }
+
+    @Test("Nothing more is written to a socket that the opening has filled")
+    func fullAtOnce() throws {
+        let fixture = LoopFixture()
+        let transport = RecordingTransport()
+        transport.isFull = true
+        let subscription = try fixture.subscribe(transport, to: "a", from: .live)
+        try fixture.announce(("a", "x"))
+        fixture.run()
+        fixture.passHeartbeatInterval()
+        #expect(transport.writes.count == 1, "the opening")
+        transport.isFull = false
+        fixture.fanout.socketDrained(subscription)
+        fixture.runReading()
+        #expect(transport.ids == [1])
+    }
+
+    @Test("A gap is told before the stream goes live, also when the log is ahead of the loop")
+    func gapBeforeLive() throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits, examinedMax: 9)
+        try fixture.announce(("a", "gone"))
+        for _ in 2...10 { try fixture.announce(("b", "x")) }
+        fixture.log.remove { $0.id == 1 }
+        let transport = RecordingTransport()
+        let subscription = try fixture.subscribe(transport, to: "a", from: .after(0))
+        fixture.run()
+        // One more is durable when the page is read, which looks at 2 to 10 and selects nothing.
+        try fixture.commit(("b", "x"))
+        fixture.runReading()
+        fixture.log.commitAndAnnounce()
+        try fixture.announce(("a", "x"))
+        fixture.runReading()
+        let gap = #"{"after":0,"resumed":12,"reason":"retention"}"#
+        let told = transport.items.filter { item in
+            guard case .message = item else { return false }
+            return true
+        }
+        #expect(
+            told == [
+                .message(id: "11", event: "tickertape.gap", data: gap),
+                .message(id: "12", event: "", data: "x"),
+            ]
+        )
+        #expect(subscription.cursor == 12)
+    }
+
+    @Test("When the log cannot be read a stream ends, to come back with its cursor")
+    func failingRead() throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits)
+        for _ in 0..<3 { try fixture.announce(("a", "x")) }
+        fixture.log.setFailing(true)
+        let transports = [RecordingTransport(), RecordingTransport()]
+        let held = [
+            try fixture.subscribe(transports[0], to: "a", from: .after(0)),
+            try fixture.subscribe(transports[1], to: "a", from: .tail(1)),
+        ]
+        fixture.runReading()
+        for transport in transports {
+            #expect(transport.endings.count == 1)
+            #expect((1_000...5_000).contains(transport.endings.first ?? 0))
+            #expect(transport.ids == [])
+        }
+        for subscription in held { fixture.fanout.close(subscription) }
+        #expect(!fixture.fanout.isFollowed)
+    }
+
+    @Test("Ending tells everybody to come back, at times of their own")
+    func endAll() throws {
+        let fixture = LoopFixture()
+        let transports = (0..<40).map { _ in RecordingTransport() }
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
+        fixture.fanout.endAll()
+        let times = transports.flatMap(\.endings)
+        #expect(times.count == held.count)
+        #expect(times.allSatisfy { (1_000...5_000).contains($0) })
+        #expect(Set(times).count > 10, "those who are sent away together come back apart")
+    }
+}

@@ -1,0 +1,106 @@
+import NIOCore
+import NIOEmbedded
+import TickertapeCore
+import TickertapeLog
+import TickertapeTestSupport
+
+@testable import TickertapeBroker
+
+/// One loop of a broker over a simulated log, for tests of single steps.
+final class LoopFixture {
+    let log: SimulatedLog
+    let loop = EmbeddedEventLoop()
+    let fanout: LoopFanout
+    private let broker: Broker
+
+    /// A page looks at `examinedMax` rows of the log.
+    init(_ limits: Limits = Limits(), examinedMax: Int = 1_000) {
+        self.log = SimulatedLog(.stepwise, examinedMax: examinedMax)
+        self.broker = Broker(log: self.log, eventLoops: [self.loop], limits: limits)
+        self.fanout = self.broker.fanout(on: self.loop)
+    }
+
+    /// Commits a batch by another way than this loop, visible and not yet announced.
+    func commit(_ messages: (topic: String, data: String)...) throws {
+        for message in messages {
+            let draft = Draft(topic: try TopicName(message.topic), data: message.data)
+            precondition(self.log.admit(draft), "there is room")
+            self.log.append([draft]) { _ in }
+        }
+        self.log.commit(.max)
+    }
+
+    /// Commits a batch and announces it.
+    func announce(_ messages: (topic: String, data: String)...) throws {
+        for message in messages {
+            let draft = Draft(topic: try TopicName(message.topic), data: message.data)
+            precondition(self.log.admit(draft), "there is room")
+            self.log.append([draft]) { _ in }
+        }
+        self.log.commitAndAnnounce()
+    }
+
+    /// Lets the loop do what it was told so far, and no slice.
+    func turn() {
+        self.loop.run()
+    }
+
+    func runSlice() {
+        self.loop.advanceTime(by: .microseconds(2))
+    }
+
+    /// Lets the loop do everything that is due.
+    func run() {
+        self.loop.advanceTime(by: .milliseconds(1))
+    }
+
+    /// Answers every page that is asked for, and lets the loop go on.
+    func runReading() {
+        self.run()
+        while self.log.answerRead(at: 0) { self.run() }
+    }
+
+    func subscribe(
+        _ transport: RecordingTransport,
+        to patterns: String...,
+        from start: StartPosition
+    ) throws -> Subscription {
+        let filter = TopicFilter(try patterns.map { try TopicPattern($0) })
+        return self.fanout.subscribe(to: filter, from: start, transport: transport)
+    }
+
+    /// As many turns of the heartbeat wheel as one interval has.
+    func passHeartbeatInterval() {
+        for _ in 0..<HeartbeatWheel.slots { self.fanout.beat() }
+    }
+}
+
+extension Subscription {
+    var isLive: Bool { self.machine.isLive }
+    var cursor: Int64? { self.machine.cursor }
+}
+
+/// Who publishes and notes what it is told.
+final class RecordingReply: PublishReply {
+    enum Told: Equatable {
+        case result(Int, AppendResult)
+        case all
+    }
+
+    private(set) var told: [Told] = []
+    private let then: () -> Void
+
+    /// - Parameter then: Done when everything of a commit was told.
+    init(then: @escaping () -> Void = {}) {
+        self.then = then
+    }
+
+    func published(_ result: AppendResult, number: Int) {
+        self.told.append(.result(number, result))
+    }
+
+    func publishedAll() {
+        self.told.append(.all)
+        self.then()
+    }
+}

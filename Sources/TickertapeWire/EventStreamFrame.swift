@@ -27,19 +27,21 @@ package enum EventStreamFrame {
         buffer.writeStaticString("\n\n")
     }
 
-    /// What every stream starts with: the reconnection time, and a comment so that `onopen`
-    /// fires through proxies.
+    /// What every stream starts with: a comment, so that `onopen` fires through proxies, and the
+    /// reconnection time.
     ///
-    /// A `cursor` is written as a block of its own when the client gave none: it stores the id
-    /// and dispatches nothing, so a cut before the first message loses nothing.
+    /// The comment has a block of its own, which readers that split at empty lines expect; the
+    /// `retry` joins the block that follows, since some clients take one of `retry` alone for an
+    /// event. A `cursor` is written when the client gave none: it stores the id and dispatches
+    /// nothing, so a cut before the first message loses nothing.
     package static func writeOpening(
         retryMilliseconds: Int64,
         cursor: Int64?,
         into buffer: inout ByteBuffer
     ) {
-        buffer.writeStaticString("retry: ")
+        buffer.writeStaticString(":\n\nretry: ")
         buffer.writeDecimal(retryMilliseconds)
-        buffer.writeStaticString("\n:\n")
+        buffer.writeStaticString("\n")
         if let cursor { self.writeCursor(cursor, into: &buffer) }
     }
 

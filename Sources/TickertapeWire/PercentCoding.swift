@@ -35,7 +35,9 @@ package func percentDecoded(
     }
     guard let decoded = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
     // Raw bytes over 0x7F in a request target were repaired to U+FFFD before they came here.
-    if text.utf8.contains(where: { $0 >= 0x80 }), text.unicodeScalars.contains("\u{FFFD}") { throw .notUTF8 }
+    if text.utf8.contains(where: { $0 >= 0x80 }), text.unicodeScalars.contains("\u{FFFD}") {
+        throw .notUTF8
+    }
     return decoded
 }
 

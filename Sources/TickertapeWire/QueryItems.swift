@@ -8,7 +8,10 @@ package struct QueryItems: Sendable {
         // Split as bytes: a combining mark behind a separator makes another Character of it.
         for part in Substring(query).utf8.split(separator: UInt8(ascii: "&")) {
             let pair = part.split(
-                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+                separator: UInt8(ascii: "="),
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
             let name = try percentDecoded(String(Substring(pair[0])), plusIsSpace: true)
             let value = pair.count == 2 ? String(Substring(pair[1])) : ""
             items.append((name, try percentDecoded(value, plusIsSpace: true)))

@@ -69,6 +69,7 @@ class Reader:
         name, _, value = line.partition(":")
         if not name and line.startswith(":"):
             self.comments += 1
+            self.block.append("")
             return
         value = value.removeprefix(" ")
         if name in self.block and name != "data":
@@ -192,9 +193,9 @@ class Stream:
         return self.take(1, timeout)[0]
 
     def opening(self, timeout=None):
-        """The bytes up to the first complete block."""
-        self.wait_until(lambda: b"\n\n" in self.raw, timeout)
-        return self.raw[:self.raw.index(b"\n\n") + 2]
+        """The bytes up to the first complete block behind the comment."""
+        self.wait_until(lambda: self.raw.count(b"\n\n") >= 2, timeout)
+        return self.raw[:self.raw.index(b"\n\n", 3) + 2]
 
     def read_to_end(self, timeout=None):
         """All events up to the end of the body."""

@@ -28,7 +28,7 @@ def test_a_reset_opens_with_retry_a_comment_and_the_gap(broker, topic):
     with broker.follow(topic, head + 1) as stream:
         stream.next()
         assert stream.raw == (
-            b'retry: 3000\n:\nid: %d\nevent: tickertape.gap\n'
+            b':\n\nretry: 3000\nid: %d\nevent: tickertape.gap\n'
             b'data: {"after":%d,"resumed":%d,"reason":"reset"}\n\n' % (head, head + 1, head))
 
 

@@ -19,13 +19,13 @@ def test_the_head_of_a_stream_forbids_caching_and_buffering(broker, topic):
 def test_a_live_stream_opens_with_retry_a_comment_and_the_head_of_the_log(broker, topic):
     head = broker.publish("elsewhere", "x")
     with broker.follow(topic) as stream:
-        assert stream.opening() == b"retry: 3000\n:\nid: %d\n\n" % head
+        assert stream.opening() == b":\n\nretry: 3000\nid: %d\n\n" % head
 
 
 def test_the_opening_of_a_stream_on_an_empty_log_is_complete(start):
     own = start()
     with own.follow("a") as stream:
-        assert stream.opening() == b"retry: 3000\n:\nid: 0\n\n"
+        assert stream.opening() == b":\n\nretry: 3000\nid: 0\n\n"
         number = own.publish("a", "first")
         assert stream.next() == (number, "message", "first")
 
@@ -34,14 +34,14 @@ def test_a_resumed_stream_opens_with_retry_a_comment_and_the_first_event(broker,
     first, second = broker.publish(topic, "one"), broker.publish(topic, "two", event="trade")
     with broker.follow(topic, first) as stream:
         stream.take(1)
-        assert stream.raw == b"retry: 3000\n:\nid: %d\nevent: trade\ndata: two\n\n" % second
+        assert stream.raw == b":\n\nretry: 3000\nid: %d\nevent: trade\ndata: two\n\n" % second
 
 
 def test_a_stream_with_nothing_to_resume_opens_at_once(broker, topic):
     last = broker.publish(topic, "x")
     with broker.follow(topic, last) as stream:
         stream.wait_until(lambda: stream.reader.comments == 1)
-        assert stream.raw.startswith(b"retry: 3000\n:\n")
+        assert stream.raw.startswith(b":\n\nretry: 3000\n")
         number = broker.publish(topic, "y")
         assert stream.next() == (number, "message", "y")
 
@@ -158,12 +158,14 @@ def test_tail_is_not_used_when_a_cursor_is_given(broker, topic):
 def test_tail_0_is_live_only(broker, topic):
     last = broker.publish(topic, "x")
     with broker.follow(topic, tail=0) as stream:
-        assert stream.opening() == b"retry: 3000\n:\nid: %d\n\n" % last
+        stream.wait_until(lambda: b"id: " in stream.raw)
+        assert stream.raw == b":\n\nretry: 3000\nid: %d\n\n" % last
 
 
 def test_tail_of_a_topic_without_messages_is_a_live_start_too(broker, topic):
     head = broker.publish("elsewhere", "x")
     with broker.follow(topic, tail=5) as stream:
-        assert stream.opening() == b"retry: 3000\n:\nid: %d\n\n" % head
+        stream.wait_until(lambda: b"id: " in stream.raw)
+        assert stream.raw == b":\n\nretry: 3000\nid: %d\n\n" % head
         number = broker.publish(topic, "first")
         assert stream.next().id == number

@@ -61,7 +61,7 @@ def test_a_busy_stream_needs_no_heartbeat(start):
 def test_the_reconnection_time_can_be_set(start, option, text):
     own = start("--retry", option)
     with own.follow("a") as stream:
-        assert stream.opening() == b"retry: " + text + b"\n:\nid: 0\n\n"
+        assert stream.opening() == b":\n\nretry: " + text + b"\nid: 0\n\n"
 
 
 def test_over_max_streams_an_event_source_is_told_to_come_back(start):
@@ -109,7 +109,7 @@ def test_http_1_0_gets_the_stream_without_chunks(broker, topic):
         assert stream.response.closes
         two = broker.publish(topic, "2\n2")
         assert [event.data for event in stream.take(2)] == ["1", "2\n2"]
-        assert stream.raw == (b"retry: 3000\n:\nid: %d\ndata: 1\n\n"
+        assert stream.raw == (b":\n\nretry: 3000\nid: %d\ndata: 1\n\n"
                               b"id: %d\ndata: 2\ndata: 2\n\n" % (one, two))
 
 

@@ -13,10 +13,13 @@ struct LoopFanoutTests {
     func openings() throws {
         let fixture = LoopFixture()
         for _ in 0..<3 { try fixture.announce(("a", "x"), ("b", "y")) }
-        let table: [(start: StartPosition, rest: String)] = [
-            (.live, "id: 6\n\n"),
-            (.after(6), ""),
-            (.after(9), "id: 6\n\(gapText){\"after\":9,\"resumed\":6,\"reason\":\"reset\"}\n\n"),
+        let table: [(start: StartPosition, bytes: String)] = [
+            (.live, opening(cursor: 6)),
+            (.after(6), opening()),
+            (
+                .after(9),
+                opening() + "id: 6\n\(gapText){\"after\":9,\"resumed\":6,\"reason\":\"reset\"}\n\n"
+            ),
             (
                 .unknown,
                 "id: 6\n\(gapText){\"after\":null,\"resumed\":6,\"reason\":\"unknown\"}\n\n"
@@ -25,7 +28,7 @@ struct LoopFanoutTests {
         for row in table {
             let transport = RecordingTransport()
             let subscription = try fixture.subscribe(transport, to: "a", from: row.start)
-            #expect(transport.writes == ["retry: 3000\n:\n" + row.rest])
+            #expect(transport.writes == [row.bytes])
             fixture.fanout.close(subscription)
         }
     }
@@ -39,10 +42,10 @@ struct LoopFanoutTests {
             try fixture.subscribe(some, to: "*", from: .tail(1)),
             try fixture.subscribe(none, to: "c", from: .tail(1)),
         ]
-        #expect(some.writes == ["retry: 3000\n:\n"])
+        #expect(some.writes == [opening()])
         fixture.runReading()
         #expect(some.ids == [5, 6])
-        #expect(none.writes == ["retry: 3000\n:\n", "id: 6\n\n"])
+        #expect(none.writes == [opening(), "id: 6\n\n"])
         try fixture.announce(("c", "z"))
         fixture.runReading()
         #expect(some.ids == [5, 6, 7])

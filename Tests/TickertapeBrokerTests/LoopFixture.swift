@@ -3,6 +3,7 @@ import NIOEmbedded
 import TickertapeCore
 import TickertapeLog
 import TickertapeTestSupport
+import TickertapeWire
 
 @testable import TickertapeBroker
 
@@ -73,6 +74,13 @@ final class LoopFixture {
     func passHeartbeatInterval() {
         for _ in 0..<HeartbeatWheel.slots { self.fanout.beat() }
     }
+}
+
+/// What every stream begins with.
+func opening(cursor: Int64? = nil) -> String {
+    var buffer = ByteBuffer()
+    EventStreamFrame.writeOpening(retryMilliseconds: 3_000, cursor: cursor, into: &buffer)
+    return String(buffer: buffer)
 }
 
 extension Subscription {

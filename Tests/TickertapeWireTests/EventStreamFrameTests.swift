@@ -68,16 +68,16 @@ struct EventStreamFrameTests {
         #expect(frame == "id: 1043\nevent: trade\ndata: line1\ndata: line2\n\n")
     }
 
-    @Test("The opening gives the reconnection time and a comment, and a cursor when asked")
+    @Test("The opening is a comment and the reconnection time, and a cursor when asked")
     func opening() {
         let plain = written {
             EventStreamFrame.writeOpening(retryMilliseconds: 3_000, cursor: nil, into: &$0)
         }
-        #expect(plain == "retry: 3000\n:\n")
+        #expect(plain == ":\n\nretry: 3000\n")
         let live = written {
             EventStreamFrame.writeOpening(retryMilliseconds: 0, cursor: 0, into: &$0)
         }
-        #expect(live == "retry: 0\n:\nid: 0\n\n")
+        #expect(live == ":\n\nretry: 0\nid: 0\n\n")
     }
 
     @Test("Signs of life and the farewell are what the protocol says")

@@ -15,8 +15,8 @@ final class DemoFeed: @unchecked Sendable {
     private var turn = 0
 
     /// Trades come this often; every so many of them a headline.
-    private static let interval = TimeAmount.milliseconds(120)
-    private static let tradesPerHeadline = 40
+    private static let interval = TimeAmount.milliseconds(60)
+    private static let tradesPerHeadline = 70
 
     init(_ server: LoopServer) {
         self.server = server

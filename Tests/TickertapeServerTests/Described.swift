@@ -1,0 +1,87 @@
+import NIOHTTP1
+import TickertapeCore
+import TickertapeWire
+
+@testable import TickertapeServer
+
+/// Routes and steps in one line, for tables.
+func described(_ route: Route) -> String {
+    switch route {
+    case .publish(let target):
+        "publish \(target.topic)\(described(target.event, target.key))"
+    case .history(let query):
+        "history \(query.filter.patterns.map(\.text).joined(separator: " ")) "
+            + "\(described(query.after)) limit=\(query.limit) wait=\(query.waitSeconds)"
+    case .message(let topic, let id): "message \(topic) \(id)"
+    case .events(let query): described(query)
+    case .eventsByBody: "events by body"
+    case .health: "health"
+    case .demoPage: "demo page"
+    case .demoRedirect: "demo redirect"
+    }
+}
+
+func described(_ query: SubscribeQuery) -> String {
+    "events \(query.filter.patterns.map(\.text).joined(separator: " ")) \(described(query.start))"
+}
+
+func described(_ start: StartPosition) -> String {
+    switch start {
+    case .live: "live"
+    case .after(let cursor): "after=\(cursor)"
+    case .tail(let count): "tail=\(count)"
+    case .unknown: "unknown"
+    }
+}
+
+private func described(_ event: String?, _ key: String?) -> String {
+    (event.map { " event=\($0)" } ?? "") + (key.map { " key=\($0)" } ?? "")
+}
+
+func described(_ problem: Problem) -> String {
+    "\(problem.code.status) \(problem.code.rawValue)"
+}
+
+func described(_ step: RequestStep) -> String {
+    switch step {
+    case .more: "more"
+    case .sendContinue: "continue"
+    case .publish(let draft, let end):
+        "publish \(draft.topic)\(described(draft.event, draft.key)) '\(draft.data)'"
+            + (draft.idempotencyKey.map { " once=\($0)" } ?? "") + described(end)
+    case .start(let route, let end): described(route) + described(end)
+    case .subscribe(let query, let end): described(query) + described(end)
+    case .refuse(let problem, let end): described(problem) + described(end)
+    }
+}
+
+private func described(_ end: RequestEnd) -> String {
+    (end.isHead ? " HEAD" : "") + (end.isHTTP10 ? " 1.0" : "")
+        + (end.acceptsEventStream ? " stream" : "") + (end.mustClose ? " close" : "")
+}
+
+func head(
+    _ method: HTTPMethod,
+    _ target: String,
+    _ fields: [(String, String)] = [],
+    version: HTTPVersion = .http1_1
+) -> HTTPRequestHead {
+    let headers = HTTPHeaders([("Host", "localhost")] + fields)
+    return HTTPRequestHead(version: version, method: method, uri: target, headers: headers)
+}
+
+/// What a router makes of a request, or of what is wrong with it.
+func routed(
+    _ method: HTTPMethod,
+    _ target: String,
+    _ fields: [(String, String)] = [],
+    hasDemo: Bool = true
+) -> String {
+    let head = head(method, target, fields)
+    do throws(Problem) {
+        let router = Router(limits: Limits(), hasDemo: hasDemo)
+        return described(try router.route(head, RequestHeader(head.headers)))
+    } catch {
+        return described(error)
+    }
+}

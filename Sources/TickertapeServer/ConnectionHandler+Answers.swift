@@ -35,13 +35,29 @@ extension ConnectionHandler {
         }
         guard let ready else { return }
         self.write(ready)
-        if mustClose || self.endsWithDrain || (self.peerIsDone && self.answers.isEmpty) {
+        if mustClose || self.endsWithDrain || (self.peerIsDone && self.hasNothingToAnswer) {
             self.linger()
             return
         }
         self.settle()
         self.runWaiting()
         self.takeHeld()
+        self.takeFailure()
+    }
+
+    var hasNothingToAnswer: Bool {
+        self.answers.isEmpty && self.held.isEmpty && !self.isRunning
+    }
+
+    /// Answers a request that did not parse, in its turn.
+    func takeFailure() {
+        guard self.phase == .open, self.held.isEmpty, !self.isRunning,
+            let failure = self.failure
+        else { return }
+        self.failure = nil
+        var end = RequestEnd()
+        end.mustClose = true
+        self.enqueue(failure, end)
     }
 
     var endsWithDrain: Bool {

@@ -39,6 +39,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     var phase = Phase.open
     /// The peer has closed its side; what it asked before is still answered.
     var peerIsDone = false
+    /// What made the decoder give up; told once all before it is answered.
+    var failure: Problem?
     /// The history request that waits for a message, if one does.
     var waiting: HistoryExchange?
 
@@ -151,7 +153,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         // The peer sends no more. What is in flight is still answered.
-        if self.phase == .lingering || (self.answers.isEmpty && !self.isRunning) {
+        if self.phase == .lingering || self.hasNothingToAnswer {
             context.close(promise: nil)
         } else {
             self.peerIsDone = true
@@ -167,9 +169,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return
         }
-        var end = RequestEnd()
-        end.mustClose = true
-        self.enqueue(Problem(parserError, self.server.limits), end)
+        self.failure = Problem(parserError, self.server.limits)
+        self.takeFailure()
     }
 
     // MARK: - Requests

@@ -104,7 +104,7 @@ struct RequestHeader {
     private func checkIdempotencyKey(_ limits: Limits) throws(Problem) {
         guard let key = self.idempotencyKey else { return }
         guard self.idempotencyKeyCount == 1 else {
-            throw Problem(.repeatedParameter, "Idempotency-Key may be given once")
+            throw Problem(.invalidParameter, "Idempotency-Key may be given once")
         }
         let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {

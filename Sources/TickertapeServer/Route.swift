@@ -56,15 +56,17 @@ final class Router: Sendable {
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = target[..<(mark ?? target.endIndex)]
         let query = mark.map { target[target.utf8.index(after: $0)...] } ?? ""
-        if path.hasPrefix("/topics/") {
+        let decoded = try self.decoded(path)
+        let prefix = "/topics/".utf8
+        if decoded.starts(with: prefix) {
             return try self.topicRoute(
-                path.dropFirst("/topics/".count),
+                decoded[prefix.count...],
                 query,
                 head.method,
                 header
             )
         }
-        switch path {
+        switch String(decoding: decoded, as: UTF8.self) {
         case "/events":
             if head.method == .POST { return .eventsByBody }
             try self.allow(head.method, [.GET, .POST])
@@ -95,36 +97,34 @@ final class Router: Sendable {
         return authority.firstIndex(of: "/").map { authority[$0...] } ?? "/"
     }
 
+    /// Takes the decoded bytes behind `/topics/`.
     private func topicRoute(
-        _ rest: Substring,
+        _ rest: ArraySlice<UInt8>,
         _ query: Substring,
         _ method: HTTPMethod,
         _ header: RequestHeader
     ) throws(Problem) -> Route {
-        guard let slash = rest.lastIndex(of: "/") else { throw self.noTopicRoute }
-        let (before, last) = (rest[..<slash], rest[rest.index(after: slash)...])
-        switch last {
-        case "messages":
+        guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { throw self.noTopicRoute }
+        let (before, last) = (rest[..<slash], rest[(slash + 1)...])
+        if last.elementsEqual("messages".utf8) {
             if method == .POST { return .publish(try self.publish(before, query)) }
             try self.allow(method, [.GET, .HEAD, .POST])
             return .history(try self.history(before, query))
-        case "events":
-            try self.allow(method, [.GET])
-            return .events(
-                try self.subscribe(query, header, topic: try self.pattern(self.decoded(before)))
-            )
-        default:
-            guard let inner = before.lastIndex(of: "/"),
-                before[before.index(after: inner)...] == "messages"
-            else { throw self.noTopicRoute }
-            try self.allow(method, [.GET, .HEAD])
-            let topic = try self.topic(before[..<inner])
-            guard !last.isEmpty, last.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                throw Problem(.invalidParameter, "the id of a message is a number")
-            }
-            // No message has an id beyond those of the log.
-            return .message(topic: topic, id: Int64(last) ?? Int64.max)
         }
+        if last.elementsEqual("events".utf8) {
+            try self.allow(method, [.GET])
+            let pattern = try self.pattern(try self.text(before, or: .invalidPattern))
+            return .events(try self.subscribe(query, header, topic: pattern))
+        }
+        guard let inner = before.lastIndex(of: UInt8(ascii: "/")),
+            before[(inner + 1)...].elementsEqual("messages".utf8),
+            !last.isEmpty, last.allSatisfy({ (0x30...0x39).contains($0) })
+        else { throw self.noTopicRoute }
+        try self.allow(method, [.GET, .HEAD])
+        let topic = try self.topic(before[..<inner])
+        // No message has an id beyond those of the log.
+        let id = Int64(String(decoding: last, as: UTF8.self)) ?? Int64.max
+        return .message(topic: topic, id: id)
     }
 
     private var noTopicRoute: Problem {
@@ -143,7 +143,7 @@ final class Router: Sendable {
     // MARK: - Parameters
 
     private func publish(
-        _ path: Substring,
+        _ path: ArraySlice<UInt8>,
         _ query: Substring
     ) throws(Problem) -> PublishTarget {
         let topic = try self.topic(path)
@@ -163,7 +163,7 @@ final class Router: Sendable {
                     "'event' has at most \(self.limits.eventBytesMax) bytes"
                 )
             }
-            guard !event.hasPrefix("tickertape.") else {
+            guard !event.utf8.starts(with: "tickertape.".utf8) else {
                 throw Problem(
                     .invalidParameter,
                     "events named 'tickertape.…' are the broker's own"
@@ -188,10 +188,10 @@ final class Router: Sendable {
     }
 
     private func history(
-        _ path: Substring,
+        _ path: ArraySlice<UInt8>,
         _ query: Substring
     ) throws(Problem) -> HistoryQuery {
-        let pattern = try self.pattern(try self.decoded(path))
+        let pattern = try self.pattern(try self.text(path, or: .invalidPattern))
         let items = try self.items(query)
         let limit =
             try self.number(
@@ -324,11 +324,11 @@ final class Router: Sendable {
         }
     }
 
-    private func decoded(_ path: Substring) throws(Problem) -> String {
+    private func decoded(_ path: Substring) throws(Problem) -> [UInt8] {
         do {
-            return try percentDecoded(path, plusIsSpace: false)
+            return try percentDecodedBytes(path, plusIsSpace: false)
         } catch {
-            throw self.problem(error, in: "the topic")
+            throw self.problem(error, in: "the path")
         }
     }
 
@@ -339,17 +339,23 @@ final class Router: Sendable {
                 .badPercentEncoding,
                 "in \(place) a '%' is not followed by two hexadecimal digits"
             )
-        case .notUTF8: Problem(.badPercentEncoding, "\(place) is not UTF-8 once decoded")
+        case .notUTF8: Problem(.invalidParameter, "\(place) is not UTF-8 once decoded")
         }
     }
 
-    private func topic(_ path: Substring) throws(Problem) -> TopicName {
+    private func text(_ bytes: ArraySlice<UInt8>, or code: Problem.Code) throws(Problem) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Problem(code, "a name is UTF-8 text, this one is not once decoded")
+        }
+        return text
+    }
+
+    private func topic(_ bytes: ArraySlice<UInt8>) throws(Problem) -> TopicName {
+        let text = try self.text(bytes, or: .invalidTopic)
         do {
-            return try TopicName(try self.decoded(path))
-        } catch let rule as TopicRule {
-            throw Problem(.invalidTopic, rule.sentence)
+            return try TopicName(text)
         } catch {
-            throw error as? Problem ?? Problem(.invalidTopic, "\(error)")
+            throw Problem(.invalidTopic, error.sentence)
         }
     }
 

@@ -13,10 +13,21 @@ package func percentDecoded(
     _ text: some StringProtocol,
     plusIsSpace: Bool
 ) throws(PercentCodingError) -> String {
-    let needsWork = text.utf8.contains { byte in
-        byte == UInt8(ascii: "%") || byte >= 0x80 || (plusIsSpace && byte == UInt8(ascii: "+"))
-    }
-    guard needsWork else { return String(text) }
+    let bytes = try percentDecodedBytes(text, plusIsSpace: plusIsSpace)
+    guard let decoded = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
+    return decoded
+}
+
+/// The same as bytes, whatever they spell.
+///
+/// Bytes over 0x7F that were no UTF-8 have been repaired to U+FFFD before they came here; each
+/// becomes 0xFF, which is none either.
+///
+/// - Throws: When an escape is malformed.
+package func percentDecodedBytes(
+    _ text: some StringProtocol,
+    plusIsSpace: Bool
+) throws(PercentCodingError) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)
     var rest = text.utf8[...]
@@ -29,16 +40,14 @@ package func percentDecoded(
             bytes.append(high << 4 | low)
         case UInt8(ascii: "+") where plusIsSpace:
             bytes.append(UInt8(ascii: " "))
+        case 0xEF where rest.starts(with: [0xBF, 0xBD]):
+            rest = rest.dropFirst(2)
+            bytes.append(0xFF)
         default:
             bytes.append(byte)
         }
     }
-    guard let decoded = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
-    // Raw bytes over 0x7F in a request target were repaired to U+FFFD before they came here.
-    if text.utf8.contains(where: { $0 >= 0x80 }), text.unicodeScalars.contains("\u{FFFD}") {
-        throw .notUTF8
-    }
-    return decoded
+    return bytes
 }
 
 /// Encodes a topic name as a path: everything but unreserved characters and `/`.

@@ -3,13 +3,14 @@ import TickertapeBroker
 import TickertapeTestSupport
 
 struct SubscriptionMachineTests {
-    /// The states, each with the inputs that lead to it; all but the first stand at 10.
+    /// The states, each with the inputs that lead to it; from `reading` on they stand at 10.
     enum Start: Sendable, CaseIterable {
-        case starting, reading, readingFull, full, live, closed
+        case starting, startingFull, reading, readingFull, full, live, closed
 
         var inputs: [MachineInput] {
             switch self {
             case .starting: []
+            case .startingFull: [.socketFilled]
             case .reading: [.opened(10, 20)]
             case .readingFull: [.opened(10, 20), .socketFilled]
             case .full: [.opened(10, 10), .socketFilled]
@@ -46,6 +47,8 @@ struct SubscriptionMachineTests {
         Row(.starting, .opened(11, 11), .joinLive, .live(11)),
         Row(.starting, .opened(12, 11), .joinLive, .live(12)),
         Row(.starting, .opened(0, 0), .joinLive, .live(0)),
+        Row(.startingFull, .opened(10, 11), .none, .at(10)),
+        Row(.startingFull, .opened(11, 11), .none, .at(11)),
         Row(.closed, .opened(10, 11), .none, .none),
     ]
 
@@ -78,7 +81,9 @@ struct SubscriptionMachineTests {
         Row(.full, .socketFilled, .none, .at(10)),
         Row(.live, .socketFilled, .leaveLive, .at(10)),
         Row(.closed, .socketFilled, .none, .none),
+        Row(.startingFull, .socketFilled, .none, .none),
         Row(.starting, .socketDrained, .none, .none),
+        Row(.startingFull, .socketDrained, .none, .none),
         Row(.reading, .socketDrained, .none, .at(10)),
         Row(.readingFull, .socketDrained, .none, .at(10)),
         Row(.full, .socketDrained, .readPage(after: 10), .at(10)),
@@ -96,6 +101,7 @@ struct SubscriptionMachineTests {
         Row(.readingFull, .heartbeat(passed: 15, told: 0), .none, .at(10)),
         Row(.full, .heartbeat(passed: 15, told: 0), .none, .at(10)),
         Row(.starting, .heartbeat(passed: 15, told: 0), .writeComment, .none),
+        Row(.startingFull, .heartbeat(passed: 15, told: 0), .none, .none),
         Row(.closed, .heartbeat(passed: 15, told: 0), .none, .none),
     ]
 
@@ -127,6 +133,20 @@ struct SubscriptionMachineTests {
         ]
         let outputs = inputs.map { $0.feed(&machine) }
         #expect(outputs == [.readPage(after: 0), .none, .none, .readPage(after: 10)])
+    }
+
+    @Test("A socket that was full before the position was known waits until it drains")
+    func fullFromTheStart() {
+        var machine = SubscriptionMachine()
+        let inputs: [MachineInput] = [
+            .socketFilled, .opened(10, 20), .heartbeat(passed: nil, told: 0), .socketDrained,
+        ]
+        let outputs = inputs.map { $0.feed(&machine) }
+        #expect(outputs == [.none, .none, .none, .readPage(after: 10)])
+        var early = SubscriptionMachine()
+        let drained: [MachineInput] = [.socketFilled, .socketDrained, .opened(10, 10)]
+        let live = drained.map { $0.feed(&early) }
+        #expect(live == [.none, .none, .joinLive])
     }
 
     /// Inputs that only a broken shell gives, by state.

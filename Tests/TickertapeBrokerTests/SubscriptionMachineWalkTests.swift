@@ -18,6 +18,10 @@ private struct SubscriptionModel {
         case (_, .closed): return .none
         case (.opened(let cursor, let delivered), _):
             self.cursor = cursor
+            if self.isFull {
+                self.phase = .full
+                return .none
+            }
             self.phase = cursor < delivered ? .reading : .live
             return cursor < delivered ? .readPage(after: cursor) : .joinLive
         case (.page(let through, let delivered, let socket), _):
@@ -37,9 +41,7 @@ private struct SubscriptionModel {
         case (.fellBehind, _):
             self.phase = .reading
             return .leaveLiveAndReadPage(after: self.cursor)
-        case (.socketFilled, .starting), (.socketDrained, .starting), (.socketFilled, .full):
-            return .none
-        case (.socketFilled, .reading):
+        case (.socketFilled, .starting), (.socketFilled, .reading), (.socketFilled, .full):
             self.isFull = true
             return .none
         case (.socketFilled, .live):

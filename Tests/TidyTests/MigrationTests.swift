@@ -1,0 +1,37 @@
+import Crypto
+import Foundation
+import Testing
+import TickertapeTestSupport
+
+struct MigrationTests {
+    /// SHA-256 of each step of the schema, in order.
+    ///
+    /// A step that was released never changes: a new one is added, here and in `DatabaseFile`.
+    private static let released = [
+        "0001_messages.sql": "b7356ad0f3358964ca2624ccb912486400790b1343af1208747877b7a185cfa5"
+    ]
+
+    @Test("The steps of the schema are those that were released, unchanged")
+    func unchanged() throws {
+        let paths = try Repository.files(below: "migrations")
+        #expect(
+            paths.map { String($0.dropFirst("migrations/".count)) } == Self.released.keys.sorted()
+        )
+        for path in paths {
+            let hash = SHA256.hash(data: try Repository.data(path))
+            let text = hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            #expect(text == Self.released[String(path.dropFirst("migrations/".count))], "\(path)")
+        }
+    }
+
+    @Test("The steps are numbered without a gap, and the broker knows each by its name")
+    func numbers() throws {
+        let source = try Repository.text("Sources/TickertapeLog/DatabaseFile.swift")
+        for (index, name) in Self.released.keys.sorted().enumerated() {
+            let digits = String(index + 1)
+            let number = String(repeating: "0", count: 4 - digits.count) + digits
+            #expect(name.hasPrefix(number + "_"))
+            #expect(source.contains("\"\(name.dropLast(".sql".count))\""))
+        }
+    }
+}

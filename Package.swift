@@ -9,6 +9,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     // A member may be used only where its module is imported: no leaks through other files.
     .enableUpcomingFeature("MemberImportVisibility"),
+    // A warning that may stay is never read.
+    .treatAllWarnings(as: .error),
 ]
 
 let package = Package(

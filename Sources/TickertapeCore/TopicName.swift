@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// The name of a topic: a path such as `stocks/BRK.B` or `chat/room-1`.
 ///
 /// A value of this type cannot hold a bad name: whoever has one need not check again.
@@ -44,10 +38,7 @@ package func bytesAreEqual(_ left: String, _ right: String) -> Bool {
     guard left.utf8.count == right.utf8.count else { return false }
     let isSame = left.utf8.withContiguousStorageIfAvailable { leftBytes in
         right.utf8.withContiguousStorageIfAvailable { rightBytes in
-            guard let first = leftBytes.baseAddress, let second = rightBytes.baseAddress else {
-                return leftBytes.isEmpty
-            }
-            return memcmp(first, second, leftBytes.count) == 0
+            leftBytes.elementsEqual(rightBytes)
         }
     }
     return (isSame ?? nil) ?? left.utf8.elementsEqual(right.utf8)

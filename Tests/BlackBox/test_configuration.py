@@ -59,7 +59,7 @@ def test_the_environment_configures_and_the_command_line_wins(start, tmp_path):
     assert own.post("a", "123456").status == 413
     assert own.request("GET", "/demo/").status == 200
     with own.follow("quiet") as stream:
-        assert stream.opening().startswith(b"retry: 2000\n")
+        assert stream.opening().startswith(b":\n\nretry: 2000\n")
     env["TICKERTAPE_DEMO"] = "false"
     assert start(env=env).request("GET", "/demo/").status == 404
 

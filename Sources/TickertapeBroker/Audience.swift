@@ -26,7 +26,9 @@ final class Audience {
     /// The next live subscription of the pass under way.
     private(set) var passIndex = 0
     /// What the pass under way brings everybody up to, at least.
-    private var passThrough: Int64 = 0
+    ///
+    /// Nothing between two passes.
+    private var passThrough: Int64?
 
     private var joined: [Joined?] = [nil, nil]
 
@@ -41,10 +43,19 @@ final class Audience {
         self.filter = filter
     }
 
+    /// Messages that may wait for a pass.
+    private static let pendingMax = 1_024
+
+    var isInPass: Bool { self.passThrough != nil }
     var hasPending: Bool { !self.pending.isEmpty }
 
     func add(_ position: RecentBatches.Position) {
         assert(self.pending.last.map { $0.id < position.id } ?? true, "ids strictly increase")
+        if self.pending.count == Self.pendingMax, let last = self.pending.last {
+            // Whoever still needs these reads pages: more than one write takes.
+            self.evictedThrough = last.id
+            self.pending.removeAll(keepingCapacity: true)
+        }
         self.pending.append(position)
     }
 
@@ -92,7 +103,9 @@ final class Audience {
     }
 
     func endPass() {
-        let served = self.pending.prefix { $0.id <= self.passThrough }.count
+        let through = self.passThrough ?? 0
+        let served = self.pending.prefix { $0.id <= through }.count
+        self.passThrough = nil
         self.pending.removeFirst(served)
         self.passIndex = 0
         self.joined = [nil, nil]
@@ -122,10 +135,14 @@ final class Audience {
         {
             return .frames(ready.frames, through: last.id)
         }
-        var frames = ByteBufferAllocator().buffer(capacity: 1_024)
+        var bytes = 0
+        for position in self.pending[start...] {
+            bytes += recent.frameBytes(at: position)
+            if bytes > bytesMax && position.id != first.id { return .tooMuch }
+        }
+        var frames = ByteBufferAllocator().buffer(capacity: bytes)
         var index = start
         while index < self.pending.count {
-            if frames.readableBytes > bytesMax { return .tooMuch }
             let run = self.run(from: index)
             recent.write(
                 self.pending[run.lowerBound].index...self.pending[run.upperBound].index,

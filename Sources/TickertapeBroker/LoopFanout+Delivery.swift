@@ -18,9 +18,12 @@ extension LoopFanout {
     func runSlice() {
         self.isSliceScheduled = false
         var left = self.limits.sliceSubscribersMax
-        while left > 0, let subscription = self.behind.popFirst() {
+        // Half of a slice at most, while live ones wait: neither starves the other.
+        let pagesMax = self.dirty.isEmpty ? 4 : 2
+        for _ in 0..<pagesMax {
+            guard let subscription = self.behind.popFirst() else { break }
             self.readPage(subscription)
-            left -= 4
+            left -= self.limits.sliceSubscribersMax / 4
         }
         while left > 0, let audience = self.dirty.first {
             left -= self.serve(audience, atMost: left)
@@ -36,6 +39,7 @@ extension LoopFanout {
             for waiter in waiters { waiter.wake() }
             self.removeIfUnused(audience)
         }
+        if !audience.isInPass { audience.beginPass(firstSequence: self.recent.firstSequence) }
         var served = 0
         while served < most, let subscription = audience.nextInPass() {
             served += 1
@@ -46,7 +50,6 @@ extension LoopFanout {
         self.dirty.removeFirst()
         if audience.hasPending {
             self.dirty.append(audience)
-            audience.beginPass(firstSequence: self.recent.firstSequence)
         } else {
             audience.isDirty = false
         }

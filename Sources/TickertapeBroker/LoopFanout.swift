@@ -90,21 +90,25 @@ package final class LoopFanout: @unchecked Sendable {
         // Noted before anybody is answered: an answer may start a subscription, which takes what
         // was announced since.
         for batch in content.batches { self.note(batch) }
-        for results in content.results { self.answer(results) }
+        self.answer(content.results)
         for (number, tail) in content.tails { self.found(tail, number: number) }
         for (number, page) in content.pages { self.take(page, number: number) }
         // The first slice at once, unless a pass is under way.
         if !self.isSliceScheduled { self.runSlice() }
     }
 
-    private func answer(_ results: [AppendResult]) {
+    private func answer(_ submissions: [[AppendResult]]) {
         // Taken out first: who is told may publish again at once.
-        let answered = self.publisher.takeAnswered()
-        precondition(answered.count == results.count, "every draft has its result")
-        for (pending, result) in zip(answered, results) {
-            pending.reply.published(result, number: pending.number)
+        var told: [LoopPublisher.Pending] = []
+        for results in submissions {
+            let answered = self.publisher.takeAnswered()
+            precondition(answered.count == results.count, "every draft has its result")
+            for (pending, result) in zip(answered, results) {
+                pending.reply.published(result, number: pending.number)
+            }
+            told += answered
         }
-        for pending in answered { pending.reply.publishedAll() }
+        for pending in told { pending.reply.publishedAll() }
     }
 
     private func note(_ batch: CommittedBatch) {
@@ -118,7 +122,6 @@ package final class LoopFanout: @unchecked Sendable {
                 guard !audience.isDirty else { continue }
                 audience.isDirty = true
                 self.dirty.append(audience)
-                audience.beginPass(firstSequence: self.recent.firstSequence)
             }
         }
     }
@@ -247,7 +250,7 @@ package final class LoopFanout: @unchecked Sendable {
 
     /// The log could not be read: the client comes back with its cursor, nothing is lost.
     func endEarly(_ subscription: Subscription) {
-        subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
+        subscription.transport?.end(retryMilliseconds: overloadRetryMilliseconds())
     }
 
     func number(_ subscription: Subscription) -> Int {
@@ -305,4 +308,9 @@ extension LoopFanout: NIOScheduledCallbackHandler {
 /// Between 1 and 5 s: those who are sent away together do not come back together.
 package func jitteredRetryMilliseconds() -> Int64 {
     Int64.random(in: 1_000...5_000)
+}
+
+/// Between 5 and 15 s: the broker has too much to do.
+package func overloadRetryMilliseconds() -> Int64 {
+    Int64.random(in: 5_000...15_000)
 }

@@ -30,6 +30,9 @@ struct RecentBatches {
     private var bytes = 0
     private let bytesMax: Int
 
+    /// Messages looked at in one go, selected or not.
+    private static let examinedMax = 2_000
+
     init(floor: Int64, bytesMax: Int) {
         self.floor = floor
         self.bytesMax = bytesMax
@@ -88,10 +91,13 @@ struct RecentBatches {
         precondition(cursor >= self.floor, "what lies before the floor is in the log")
         var through = cursor
         var lastWritten: Int64?
+        var examined = 0
         for offset in self.firstOffset(after: cursor)..<self.kept.count {
             let sequence = self.firstSequence + offset
             let messages = self.kept[offset: offset].batch.messages
             for (index, message) in messages.enumerated() where message.id > cursor {
+                if examined == Self.examinedMax { return (through, lastWritten) }
+                examined += 1
                 guard isSelected(message.topic) else {
                     through = message.id
                     continue

@@ -11,6 +11,12 @@ enum DatabaseFile {
         ("0001_messages", PackageResources._001_messages_sql)
     ]
 
+    /// How long a connection waits for another that writes.
+    static let busyMilliseconds: Int32 = 5_000
+
+    /// The number of migrations, also in the header of the file.
+    static var schemaVersion: Int { self.migrations.count }
+
     /// Makes sure that a current log stands at `databasePath`, without touching a foreign file.
     ///
     /// - Throws: A sentence when the file is no log or belongs to a newer version.
@@ -39,7 +45,7 @@ enum DatabaseFile {
         configuration.journalMode = .wal
         configuration.label = "writer"
         // An operator's tool may write too, for a moment.
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(Double(self.busyMilliseconds) / 1_000)
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.inDatabase { database in
             // GRDB sets NORMAL with WAL, which would lose acknowledged messages in a power cut.
@@ -56,7 +62,7 @@ enum DatabaseFile {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.label = "reader"
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(Double(self.busyMilliseconds) / 1_000)
         return try DatabaseQueue(path: path, configuration: configuration)
     }
 

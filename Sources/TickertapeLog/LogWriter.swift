@@ -26,6 +26,7 @@ final class LogWriter {
     /// The first failure inside the open transaction: it will be rolled back.
     private var failure: SQLiteFailure?
     private var nextPruneMilliseconds: Int64 = 0
+    private var nextRestartMilliseconds: Int64 = 0
 
     init(
         _ database: Database,
@@ -46,9 +47,10 @@ final class LogWriter {
             (SELECT topic_id, key FROM idempotency WHERE time <= ? ORDER BY time LIMIT ?)
             """
         )
+        // An UPDATE that changes no byte would not be written at all.
         self.probe = try PreparedStatement(
             database,
-            "UPDATE topics SET removed_through = removed_through WHERE id = 1"
+            "PRAGMA user_version = \(DatabaseFile.schemaVersion)"
         )
         self.machine = GroupCommitMachine(limits: limits)
         self.transaction = try Transaction(database, shared: shared, limits: limits)
@@ -73,11 +75,11 @@ final class LogWriter {
         while true {
             switch self.shared.queue.wait(until: Date(timeIntervalSinceNow: 1)) {
             case .submissions(let submissions): self.append(submissions)
-            case .nothing: self.probeIfBroken()
+            case .nothing:
+                self.probeIfBroken()
+                self.keepHouse()
             case .closed: return
             }
-            self.pruneIfDue()
-            self.checkpointIfDue()
         }
     }
 
@@ -158,6 +160,13 @@ final class LogWriter {
                 bytes: submission.bytes
             )
         }
+        // Here, not only when the queue is empty: under load it never is.
+        self.keepHouse()
+    }
+
+    private func keepHouse() {
+        self.pruneIfDue()
+        self.checkpointIfDue()
     }
 
     private func finish(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
@@ -236,7 +245,9 @@ final class LogWriter {
     private func checkpointIfDue() {
         let pages = Int(self.walPages.pointee)
         let isFarOver = pages >= self.limits.walPagesMax * 4
-        if self.checkpointer.takeDone() || isFarOver {
+        if isFarOver {
+            self.restartWriteAheadLog()
+        } else if self.checkpointer.takeDone() {
             // What is left; readers hold what they read for milliseconds only.
             sqlite3_wal_checkpoint_v2(
                 self.database.sqliteConnection,
@@ -249,6 +260,27 @@ final class LogWriter {
             self.checkpointer.request()
         }
     }
+
+    /// Waits a moment for the readers, so that the write-ahead log starts anew: with somebody
+    /// always reading, a passive checkpoint never gets that far.
+    private func restartWriteAheadLog() {
+        let now = monotonicMilliseconds()
+        guard now >= self.nextRestartMilliseconds else { return }
+        let connection = self.database.sqliteConnection
+        sqlite3_busy_timeout(connection, Self.restartWaitMilliseconds)
+        let code = sqlite3_wal_checkpoint_v2(
+            connection,
+            nil,
+            SQLITE_CHECKPOINT_RESTART,
+            nil,
+            nil
+        )
+        sqlite3_busy_timeout(connection, DatabaseFile.busyMilliseconds)
+        // Somebody reads for long, an operator perhaps: publishers do not wait each time.
+        if code != SQLITE_OK { self.nextRestartMilliseconds = now + 1_000 }
+    }
+
+    private static let restartWaitMilliseconds: Int32 = 100
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -24,6 +24,8 @@ final class WriteQueue: Sendable {
     private struct Waiting {
         var submissions: [Submission] = []
         var isClosed = false
+        /// The writer has seen that it is closed and empty.
+        var isEnded = false
     }
 
     private let limits: Limits
@@ -55,11 +57,13 @@ final class WriteQueue: Sendable {
 
     /// Puts a submission at the end.
     ///
-    /// - Returns: `false` when the queue is closed; the submission is not taken then.
+    /// Taken until the writer has ended, so that results come in the order of submissions.
+    ///
+    /// - Returns: `false` when the writer has ended; the submission is not taken then.
     func append(_ submission: Submission) -> Bool {
         self.condition.lock()
         defer { self.condition.unlock() }
-        if self.waiting.isClosed { return false }
+        if self.waiting.isEnded { return false }
         self.waiting.submissions.append(submission)
         if self.waiting.submissions.count == 1 { self.condition.signal() }
         return true
@@ -84,7 +88,10 @@ final class WriteQueue: Sendable {
         self.condition.lock()
         defer { self.condition.unlock() }
         while self.waiting.submissions.isEmpty {
-            if self.waiting.isClosed { return .closed }
+            if self.waiting.isClosed {
+                self.waiting.isEnded = true
+                return .closed
+            }
             if !self.condition.wait(until: deadline) { break }
         }
         let taken = self.takeAll()

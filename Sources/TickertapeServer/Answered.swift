@@ -33,7 +33,7 @@ extension Problem {
     static func logUnavailable(_ reason: String) -> Problem {
         Problem(
             .logUnavailable,
-            "\(reason); nothing was stored, try again",
+            "\(reason); it may or may not have been stored, try again",
             retryAfterSeconds: 1
         )
     }

@@ -19,7 +19,9 @@ extension ConnectionHandler {
     /// While draining, the last answer says that the connection ends.
     func connection(after end: RequestEnd, isLast: Bool) -> Response.Connection {
         if end.mustClose { return .close }
-        guard self.server.isDraining && isLast && self.machine.isIdle else { return .keep }
+        guard self.server.isDraining && isLast && self.machine.isIdle && !self.isRunning else {
+            return .keep
+        }
         return .close
     }
 
@@ -46,7 +48,7 @@ extension ConnectionHandler {
     }
 
     var hasNothingToAnswer: Bool {
-        self.answers.isEmpty && self.held.isEmpty && !self.isRunning
+        self.answers.isEmpty && self.held.isEmpty && !self.isRunning && self.failure == nil
     }
 
     /// Answers a request that did not parse, in its turn.
@@ -66,7 +68,8 @@ extension ConnectionHandler {
     }
 
     func runWaiting() {
-        guard self.answers.isEmpty, case .waiting(let work) = self.current else { return }
+        guard self.phase == .open, self.answers.isEmpty, case .waiting(let work) = self.current
+        else { return }
         self.run(work)
     }
 
@@ -89,6 +92,8 @@ extension ConnectionHandler {
     /// Everything that was asked is answered: the next request may take its time.
     func settle() {
         guard self.answers.isEmpty, self.machine.isIdle, !self.isRunning else { return }
+        // A slow reader of the last answer has its own deadline.
+        guard self.context?.channel.isWritable ?? false else { return }
         let limits = self.server.limits
         self.wait(
             self.server.isDraining ? .drain : .nextRequest,
@@ -113,6 +118,8 @@ extension ConnectionHandler {
             )
         case (.open, .reader) where self.isReaderMoving:
             self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
+        case (.lingering, .linger) where self.isReaderMoving:
+            self.wait(.linger, seconds: self.server.limits.lingerSeconds)
         case (.upgraded, _), (.closed, _): break
         default: self.context?.close(promise: nil)
         }
@@ -123,7 +130,7 @@ extension ConnectionHandler {
         let options = self.context?.channel.syncOptions
         let unread = (try? options?.getOption(.bufferedWritableBytes)) ?? 0
         defer { self.unreadBytes = unread }
-        return unread < self.unreadBytes
+        return unread > 0 && unread < self.unreadBytes
     }
 
     /// Ends the sending side and drops what still comes: closing at once could reset the
@@ -135,14 +142,18 @@ extension ConnectionHandler {
         self.setReading(true)
         self.wait(.linger, seconds: self.server.limits.lingerSeconds)
         if self.peerIsDone {
-            let written = context.eventLoop.makePromise(of: Void.self)
-            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: written)
-            written.futureResult.assumeIsolated().whenComplete { _ in
-                context.close(promise: nil)
-            }
+            self.closeWhenWritten()
         } else {
             context.close(mode: .output, promise: nil)
         }
+    }
+
+    /// Closing drops what is not written yet.
+    func closeWhenWritten() {
+        guard let context = self.context else { return }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: written)
     }
 
     func drain() {

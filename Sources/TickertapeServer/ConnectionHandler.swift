@@ -90,6 +90,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.context = context
         self.server.add(self)
         self.wait(.firstRequest, seconds: self.server.limits.requestTimeoutSeconds)
+        if self.server.isDraining { self.settle() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -153,10 +154,11 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         // The peer sends no more. What is in flight is still answered.
-        if self.phase == .lingering || self.hasNothingToAnswer {
-            context.close(promise: nil)
-        } else {
-            self.peerIsDone = true
+        self.peerIsDone = true
+        if self.phase == .lingering {
+            self.closeWhenWritten()
+        } else if self.hasNothingToAnswer {
+            self.linger()
         }
     }
 
@@ -206,6 +208,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.received(part)
         }
         if self.held.isEmpty && self.phase != .closed { self.setReading(true) }
+        self.takeFailure()
     }
 
     func received(_ part: HTTPServerRequestPart) {
@@ -342,7 +345,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
         guard let context = self.context else { return }
         let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
-        if let problem = self.streamProblem {
+        if let problem = self.claimStream() {
             guard end.acceptsEventStream else {
                 self.finish(.failure(problem), end)
                 return
@@ -351,7 +354,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.current = .none
             var farewell = ByteBufferAllocator().buffer(capacity: 64)
             EventStreamFrame.writeFarewell(
-                retryMilliseconds: Int64.random(in: 5_000...15_000),
+                retryMilliseconds: problem.code == .draining
+                    ? jitteredRetryMilliseconds() : overloadRetryMilliseconds(),
                 into: &farewell
             )
             var bytes = self.server.response.eventStreamHead(framing)
@@ -378,7 +382,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         pipeline.removeHandler(self, promise: nil)
     }
 
-    var streamProblem: Problem? {
+    /// Takes a place among the open streams, or says why there is none.
+    private func claimStream() -> Problem? {
         if self.server.isDraining { return .draining }
         guard self.server.count.openStream(max: self.server.limits.streamsMax) else {
             return Problem(

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 import TickertapeBroker
 import TickertapeCore
 import TickertapeWire
@@ -67,6 +68,8 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // What the client sends behind its request is not looked at.
+        if error is HTTPParserError || error is ByteToMessageDecoderError { return }
         context.close(promise: nil)
     }
 

@@ -14,6 +14,7 @@ final class HistoryExchange {
     private var cursor: Int64
     private var gaps = GapTeller()
     private var gap: Gap?
+    private var isReading = false
     private var answer: ((Result<Answered, Problem>) -> Void)?
     private var waiter: HistoryWaiter?
     private var timer: Scheduled<Void>?
@@ -41,6 +42,9 @@ final class HistoryExchange {
     }
 
     private func read() {
+        self.isReading = true
+        // Registered before the read: what comes meanwhile is not missed.
+        if self.query.waitSeconds > 0 && self.waiter == nil { self.register() }
         let request = PageRequest(
             filter: self.query.filter,
             after: self.cursor,
@@ -50,7 +54,19 @@ final class HistoryExchange {
         self.server.fanout.readPage(request) { result in self.take(result) }
     }
 
+    private func register() {
+        let waiter = HistoryWaiter { [weak self] in
+            guard let self else { return }
+            self.waiter = nil
+            if !self.isReading { self.read() }
+        }
+        self.waiter = waiter
+        self.connection?.waiting = self
+        self.server.fanout.wait(for: self.query.filter, waiter: waiter)
+    }
+
     private func take(_ result: Result<Page, LogError>) {
+        self.isReading = false
         guard self.answer != nil else { return }
         let page: Page
         switch result {
@@ -74,28 +90,17 @@ final class HistoryExchange {
             self.finish([], next: page.through, gap: self.gap)
             return
         }
-        self.wait(since: page.head)
+        self.startTimer()
+        // Woken while it read: there is something now.
+        if self.waiter == nil { self.read() }
     }
 
-    private func wait(since head: Int64) {
-        if self.timer == nil {
-            let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
-            self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
-                in: .nanoseconds(nanoseconds)
-            ) { self.finish([], next: self.cursor, gap: nil) }
-        }
-        let waiter = HistoryWaiter { [weak self] in
-            self?.waiter = nil
-            self?.read()
-        }
-        self.waiter = waiter
-        self.connection?.waiting = self
-        self.server.fanout.wait(for: self.query.filter, waiter: waiter)
-        // What was announced between the read and now does not wake it any more.
-        guard self.server.fanout.delivered > head else { return }
-        self.waiter = nil
-        self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
-        self.read()
+    private func startTimer() {
+        guard self.timer == nil else { return }
+        let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
+        self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
+            in: .nanoseconds(nanoseconds)
+        ) { self.finish([], next: self.cursor, gap: nil) }
     }
 
     /// Answers what there is: the connection is gone, or the broker stops.

@@ -5,6 +5,8 @@ import TickertapeWire
 /// The fields of a request that the broker looks at, picked in one pass.
 struct RequestHeader {
     private(set) var hostCount = 0
+    /// It offers another protocol, which is ignored (RFC 9110 §7.8).
+    private(set) var asksForUpgrade = false
     private(set) var contentLength: Int?
     private(set) var isChunked = false
     /// The body has a transfer coding besides `chunked`.
@@ -27,6 +29,7 @@ struct RequestHeader {
                 if value.split(separator: ",").contains(where: isEventStream) {
                     self.acceptsEventStream = true
                 }
+            case 7 where isSame(name, "upgrade"): self.asksForUpgrade = true
             case 12 where isSame(name, "content-type"): self.contentType = value
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
             case 14 where isSame(name, "content-length"):

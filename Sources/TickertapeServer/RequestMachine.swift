@@ -67,7 +67,9 @@ struct RequestMachine {
         var end = RequestEnd()
         end.isHead = head.method == .HEAD
         end.isHTTP10 = head.version.minor == 0
-        end.mustClose = !head.isKeepAlive || end.isHTTP10
+        // The decoder reads nothing behind a request that could switch protocols.
+        let isLast = header.asksForUpgrade || head.method == .CONNECT
+        end.mustClose = !head.isKeepAlive || end.isHTTP10 || isLast
         end.acceptsEventStream = header.acceptsEventStream
         do throws(Problem) {
             try self.checkHead(head, header)
@@ -94,6 +96,8 @@ struct RequestMachine {
             if header.isChunked || length > self.limits.discardedBodyBytesMax {
                 end.mustClose = true
             }
+            // What is wrong with the head itself leaves no trust in what follows.
+            if error.code == .badRequest || error.code == .uriTooLong { end.mustClose = true }
             // A client that waits for 100 sends no body once it has the answer, or all of it.
             if header.expect != nil && header.hasBody { end.mustClose = true }
             return .refuse(error, end)
@@ -145,7 +149,7 @@ struct RequestMachine {
             return .more
         case .publish(let target, let key, var end, let body):
             self.state = .refused
-            let whole = joined(body, bytes)
+            let whole = joined(consume body, bytes)
             guard whole.readableBytes <= self.limits.messageBytesMax else {
                 end.mustClose = true
                 return .refuse(.messageTooLarge(self.limits), end)
@@ -154,7 +158,7 @@ struct RequestMachine {
             return .more
         case .subscribe(let header, var end, let body):
             self.state = .refused
-            let whole = joined(body, bytes)
+            let whole = joined(consume body, bytes)
             guard whole.readableBytes <= self.limits.subscribeBodyBytesMax else {
                 end.mustClose = true
                 return .refuse(.bodyTooLarge(self.limits), end)
@@ -198,8 +202,8 @@ struct RequestMachine {
     }
 }
 
-private func joined(_ body: ByteBuffer?, _ bytes: ByteBuffer) -> ByteBuffer {
-    guard var body else { return bytes }
+private func joined(_ body: consuming ByteBuffer?, _ bytes: ByteBuffer) -> ByteBuffer {
+    guard var body = consume body else { return bytes }
     body.writeImmutableBuffer(bytes)
     return body
 }

@@ -276,7 +276,7 @@ final class Router: Sendable {
         if let cursor {
             start = StartPosition(cursor: cursor)
         } else if let tail {
-            start = .tail(tail)
+            start = tail == 0 ? .live : .tail(tail)
         } else {
             start = .live
         }
@@ -303,7 +303,7 @@ final class Router: Sendable {
         _ name: String,
         in range: ClosedRange<Int>
     ) throws(Problem) -> Int? {
-        guard let text = try items.single(name) else { return nil }
+        guard let text = try items.single(name), !text.isEmpty else { return nil }
         let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isDecimal, let number = Int(text), range.contains(number) else {
             throw Problem(

@@ -176,7 +176,9 @@ package final class Server: Sendable {
                 leftOverBytesStrategy: .dropBytes,
                 informationalResponseStrategy: .drop,
                 limitConfiguration: decoderLimits
-            )
+            ),
+            // Reached only where the decoder has stopped reading.
+            maximumBufferSize: server.limits.headBytesMax * 8
         )
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(decoder)

@@ -103,6 +103,41 @@ struct AudienceTests {
         #expect(!audience.hasPending)
     }
 
+    @Test("What comes during a pass is not kept from those who are served later in it")
+    func additionsDuringPass() throws {
+        let audience = Audience(try filter("a"))
+        var recent = RecentBatches(floor: 0, bytesMax: 10_000)
+        func add(_ id: Int64) throws {
+            let sequence = recent.append(CommittedBatch([try message(id, "a")]))
+            audience.add(.init(id: id, sequence: sequence, index: 0))
+        }
+        func delivered(after cursor: Int64) -> [Int64] {
+            let delivery = audience.delivery(
+                after: cursor,
+                framing: .plain,
+                bytesMax: 1_000,
+                recent: &recent
+            )
+            guard case .frames(let frames, let through) = delivery else { return [] }
+            let transport = RecordingTransport()
+            _ = transport.write(frames)
+            #expect(transport.ids.last == through)
+            return transport.ids
+        }
+        try add(1)
+        audience.beginPass(firstSequence: recent.firstSequence)
+        #expect(delivered(after: 0) == [1])
+        try add(2)
+        #expect(delivered(after: 0) == [1, 2])
+        try add(3)
+        #expect(delivered(after: 1) == [2, 3])
+        #expect(delivered(after: 0) == [1, 2, 3])
+        audience.endPass()
+        #expect(audience.hasPending, "those who were served first still miss 2 and 3")
+        audience.beginPass(firstSequence: recent.firstSequence)
+        #expect(delivered(after: 1) == [2, 3])
+    }
+
     @Test("What is more than one write takes, or no longer in memory, is too much")
     func tooMuch() throws {
         let audience = Audience(try filter("a"))

@@ -168,7 +168,7 @@ struct LoopFanoutTests {
         fixture.runReading()
         for transport in transports {
             #expect(transport.endings.count == 1)
-            #expect((1_000...5_000).contains(transport.endings.first ?? 0))
+            #expect((5_000...15_000).contains(transport.endings.first ?? 0))
             #expect(transport.ids == [])
         }
         for subscription in held { fixture.fanout.close(subscription) }

@@ -117,7 +117,7 @@ final class SimulatedConnection: SubscriptionTransport {
     func end(retryMilliseconds: Int64) {
         guard !self.isEnded else { return }
         self.isEnded = true
-        if !(1_000...5_000).contains(retryMilliseconds) {
+        if !(5_000...15_000).contains(retryMilliseconds) {
             self.wrong = "comes back after \(retryMilliseconds) ms"
         }
         self.closeSubscription()

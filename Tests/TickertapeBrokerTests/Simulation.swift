@@ -35,6 +35,8 @@ final class Simulation {
     /// What went wrong first.
     private(set) var wrong: String?
     private var isFailing = false
+    /// Few, so that many clients share an audience.
+    private var filters: [TopicFilter] = []
 
     static let topics = ["a", "b", "a/b", "a/c", "b/c", "a/b/c", "é", "e\u{301}"]
     static let patterns = ["*", "**", "a/*", "a/**", "*/c", "é"]
@@ -119,10 +121,13 @@ final class Simulation {
     }
 
     private func anyFilter() -> TopicFilter {
+        if self.filters.count > 2, !self.random.oneIn(6) { return self.random.pick(self.filters) }
         let texts = (0..<self.random.int(1...3)).map { _ in
             self.random.pick(self.random.oneIn(2) ? Self.topics : Self.patterns)
         }
-        return TopicFilter(texts.compactMap { try? TopicPattern($0) })
+        let filter = TopicFilter(texts.compactMap { try? TopicPattern($0) })
+        self.filters.append(filter)
+        return filter
     }
 
     private func anyStart() -> StartPosition {

@@ -91,7 +91,8 @@ struct ParameterTests {
         "A stream starts with the first of header, cursor and tail that is given",
         arguments: [
             ("", nil, "live"), ("after=7", nil, "after=7"), ("last_event_id=7", nil, "after=7"),
-            ("tail=3", nil, "tail=3"), ("tail=0", nil, "tail=0"), ("tail=1000", nil, "tail=1000"),
+            ("tail=3", nil, "tail=3"), ("tail=0", nil, "live"), ("tail=1000", nil, "tail=1000"),
+            ("tail=", nil, "live"),
             ("after=7&tail=3", nil, "after=7"), ("after=&tail=3", nil, "tail=3"),
             ("after=", nil, "live"), ("last_event_id=", nil, "live"), ("after=0", nil, "after=0"),
             ("after=x", nil, "unknown"), ("after=-1&tail=3", nil, "unknown"),

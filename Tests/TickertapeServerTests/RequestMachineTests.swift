@@ -85,7 +85,7 @@ struct RequestMachineTests {
             ("Idempotency-Key", String(repeating: "k", count: 256))
         ),
         Refusal("417 expectation_failed close", length, ("Expect", "something")),
-        Refusal("400 bad_request", length, ("Host", "other")),
+        Refusal("400 bad_request close", length, ("Host", "other")),
     ]
 
     @Test(

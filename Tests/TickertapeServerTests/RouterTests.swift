@@ -43,6 +43,8 @@ struct RouterTests {
         arguments: [
             "/topics", "/topics/", "/topics/a", "/topics/messages", "/topics/events",
             "/topics/a/b", "/topics/a/message", "/topics/a/events/", "/topics/a/messages/1/x",
+            "/topics/a/messages/abc", "/topics/a/messages/", "/topics/a/messages/-1",
+            "/topics/a/messages/1.0", "/topics/a/messages/%D9%A1",
             "/event", "/events/", "/healthz/", "/Healthz", "/demo/x", "*", "//topics/a/messages",
             "",
         ]
@@ -131,6 +133,9 @@ struct RouterTests {
         "Bytes that are not UTF-8 make a bad name, or a bad parameter (§2.7)",
         arguments: [
             (.POST, "/topics/%FF/messages", "400 invalid_topic"),
+            (.POST, "/topics/a\u{FFFD}\u{301}/messages", "400 invalid_topic"),
+            (.GET, "/topics/\u{FFFD}/events", "400 invalid_pattern"),
+            (.GET, "/events?topic=\u{FFFD}", "400 invalid_parameter"),
             (.GET, "/topics/a%C3/messages/1", "400 invalid_topic"),
             (.GET, "/topics/%FF/messages", "400 invalid_pattern"),
             (.GET, "/topics/%ED%A0%80/events", "400 invalid_pattern"),

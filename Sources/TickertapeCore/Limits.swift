@@ -46,7 +46,7 @@ package struct Limits: Sendable {
     /// Connections the kernel queues before they are accepted.
     package var listenBacklog = 4_096
     /// Open files kept for the log and the process itself.
-    package var reservedFilesCount = 256
+    package var reservedFilesCount = 128
 
     // The log.
 

@@ -234,7 +234,9 @@ final class Router: Sendable {
         let items = try self.items(query)
         var names: [String] = []
         if topic == nil { names = items.all("topic") }
-        let tail = try self.number(items, "tail", in: 0...self.limits.tailMax)
+        // Empty counts as not given, as with a cursor.
+        let hasTail = try items.single("tail") != ""
+        let tail = hasTail ? try self.number(items, "tail", in: 0...self.limits.tailMax) : nil
         let after = try items.single("after")
         let alias = try items.single("last_event_id")
         guard after == nil || alias == nil else {
@@ -303,7 +305,7 @@ final class Router: Sendable {
         _ name: String,
         in range: ClosedRange<Int>
     ) throws(Problem) -> Int? {
-        guard let text = try items.single(name), !text.isEmpty else { return nil }
+        guard let text = try items.single(name) else { return nil }
         let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isDecimal, let number = Int(text), range.contains(number) else {
             throw Problem(

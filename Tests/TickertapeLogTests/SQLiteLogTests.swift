@@ -37,6 +37,22 @@ struct SQLiteLogTests {
         #expect((size ?? 0) == 0)
     }
 
+    @Test("The write-ahead log does not grow without end while messages come")
+    func boundedWAL() async throws {
+        var limits = Limits()
+        limits.walPagesMax = 20
+        let folder = try LogFolder(limits)
+        let data = String(repeating: "x", count: 1_000)
+        try await folder.withLog { log in
+            // Several pages for each commit: some 15 MB in all.
+            for _ in 0..<1_000 { _ = await log.append(try draft("a", data)) }
+            let wal = folder.databasePath + "-wal"
+            let size = try FileManager.default.attributesOfItem(atPath: wal)[.size] as? Int
+            #expect(try #require(size) < 4_000_000)
+            #expect(try await log.page(of: "a").messages.count > 200)
+        }
+    }
+
     @Test("What is removed is remembered for its topic only")
     func removal() async throws {
         let folder = try LogFolder()

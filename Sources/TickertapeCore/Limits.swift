@@ -66,12 +66,14 @@ package struct Limits: Sendable {
     package var batchMilliseconds = 20
     /// Publishes of one event loop that reach the writer as one piece.
     ///
-    /// Not more: the writer works on the first while the loop still reads what the others sent.
-    package var submissionMessagesMax = 16
+    /// Not more: the writer inserts the first while the loop still reads what the others sent.
+    package var submissionMessagesMax = 32
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
+    /// Microseconds the writer waits for what a loop is still gathering before it commits without.
+    package var turnMicrosecondsMax = 500
     /// Pages of the write-ahead log after which it is moved into the main file.
-    package var walPagesMax = 4_000
+    package var walPagesMax = 2_000
     /// Seconds a `Retry-After` asks a publisher to wait when the queue or the disk is full.
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.

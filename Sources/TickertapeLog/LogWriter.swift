@@ -93,7 +93,7 @@ final class LogWriter {
         while !waiting.isEmpty {
             for submission in waiting { self.append(submission) }
             // What came meanwhile goes into the same transaction.
-            waiting = self.shared.queue.poll()
+            waiting = self.shared.queue.poll(taken: self.machine.messageCount)
         }
         switch self.machine.queueEmpty() {
         case .commit: self.endTransaction()

@@ -19,7 +19,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias OutboundOut = ByteBuffer
 
     let server: LoopServer
-    let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    /// What stands before it in the pipeline, and leaves with it.
+    var parsers: [any RemovableChannelHandler] = []
     private(set) var context: ChannelHandlerContext?
     var machine: RequestMachine
 
@@ -78,9 +79,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case firstRequest, request, nextRequest, reader, linger, drain
     }
 
-    init(server: LoopServer, decoder: ByteToMessageHandler<HTTPRequestDecoder>) {
+    init(server: LoopServer) {
         self.server = server
-        self.decoder = decoder
         self.machine = RequestMachine(router: server.router)
     }
 
@@ -96,6 +96,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.server.remove(self)
         self.context = nil
+        self.parsers = []
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -214,10 +215,27 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func received(_ part: HTTPServerRequestPart) {
         if case .head = part, self.waitsFor != .request { self.waitForRequest() }
         let step = self.machine.received(part)
-        if case .end = part {
-            self.waitsFor = .nextRequest
-            self.deadline = Int.max
+        guard case .end = part else {
+            self.take(step)
+            return
         }
+        self.waitsFor = .nextRequest
+        self.deadline = Int.max
+        self.take(step)
+        self.settle()
+    }
+
+    /// A complete publish whose head was known; nothing is held.
+    func receivedPublish(to target: PublishTarget, _ payload: ByteBuffer) {
+        guard self.phase == .open else { return }
+        self.sawPart = true
+        self.waitsFor = .nextRequest
+        self.deadline = Int.max
+        self.take(RequestMachine.publish(payload, to: target, idempotencyKey: nil, RequestEnd()))
+        self.settle()
+    }
+
+    func take(_ step: RequestStep) {
         switch step {
         case .more: break
         case .sendContinue: self.sendContinue()
@@ -226,7 +244,6 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .subscribe(let query, let end): self.begin(.subscribe(query, end))
         case .refuse(let problem, let end): self.enqueue(problem, end)
         }
-        if case .end = part { self.settle() }
     }
 
     func sendContinue() {
@@ -378,7 +395,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.setReading(true)
         self.held.removeAll()
         stream.start(query)
-        pipeline.removeHandler(self.decoder, promise: nil)
+        for handler in self.parsers { pipeline.removeHandler(handler, promise: nil) }
         pipeline.removeHandler(self, promise: nil)
     }
 

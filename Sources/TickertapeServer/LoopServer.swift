@@ -14,7 +14,7 @@ final class LoopServer: @unchecked Sendable {
     let count: ConnectionCount
     let demoPage: [UInt8]
 
-    private(set) var response: Response
+    var response: Response
     private(set) var isDraining = false
     /// Counts ticks; deadlines are told in them, so that no request asks for the time.
     private(set) var tick = 0

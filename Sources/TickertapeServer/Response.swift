@@ -9,27 +9,37 @@ struct Response {
     /// The value of `Date` (RFC 9110 §6.6.1), renewed every second.
     let date: String
 
+    /// Those of the topics published to since.
+    private var receipts: [TopicName: Receipt] = [:]
+    private static let receiptsMax = 1_024
+
+    init(date: String) {
+        self.date = date
+    }
+
     enum Connection {
         case keep
         case close
     }
 
-    func published(
+    /// Appends the answer to a publish.
+    mutating func published(
         _ status: StaticString,
         id: Int64,
         topic: TopicName,
         _ connection: Connection,
         into buffer: inout ByteBuffer
     ) {
-        var body = ByteBufferAllocator().buffer(capacity: 64 + topic.text.utf8.count)
-        body.writeJSON(publishedID: id, topic: topic)
         self.writeStart(status, "application/json", connection, into: &buffer)
-        buffer.writeStaticString("Location: /topics/")
-        buffer.writeString(percentEncodedPath(topic.text))
-        buffer.writeStaticString("/messages/")
-        buffer.writeDecimal(id)
-        buffer.writeStaticString("\r\n")
-        self.writeBody(body, isHead: false, into: &buffer)
+        self.receipt(of: topic).write(id: id, into: &buffer)
+    }
+
+    private mutating func receipt(of topic: TopicName) -> Receipt {
+        if let known = self.receipts[topic] { return known }
+        if self.receipts.count == Self.receiptsMax { self.receipts.removeAll() }
+        let made = Receipt(topic: topic)
+        self.receipts[topic] = made
+        return made
     }
 
     func content(
@@ -112,6 +122,40 @@ struct Response {
         buffer.writeStaticString("\r\n\r\n")
         if !isHead { buffer.writeImmutableBuffer(body) }
     }
+}
+
+/// What the answers to all publishes to one topic have in common.
+private struct Receipt {
+    private let location: ByteBuffer
+    private let bodyEnd: ByteBuffer
+
+    init(topic: TopicName) {
+        self.location = ByteBuffer(
+            string: "Location: /topics/\(percentEncodedPath(topic.text))/messages/"
+        )
+        var whole = ByteBuffer()
+        whole.writeJSON(publishedID: 0, topic: topic)
+        whole.moveReaderIndex(forwardBy: Self.bodyStart.utf8CodeUnitCount + 1)
+        self.bodyEnd = whole
+    }
+
+    /// Writes the last field, the length and the body: `{"id":1043,"topic":"stocks/AAPL"}`.
+    func write(id: Int64, into buffer: inout ByteBuffer) {
+        buffer.writeImmutableBuffer(self.location)
+        let before = buffer.writerIndex
+        buffer.writeDecimal(id)
+        let digits = buffer.writerIndex - before
+        buffer.writeStaticString("\r\nContent-Length: ")
+        buffer.writeDecimal(
+            Int64(Self.bodyStart.utf8CodeUnitCount + digits + self.bodyEnd.readableBytes)
+        )
+        buffer.writeStaticString("\r\n\r\n")
+        buffer.writeStaticString(Self.bodyStart)
+        buffer.writeDecimal(id)
+        buffer.writeImmutableBuffer(self.bodyEnd)
+    }
+
+    private static let bodyStart: StaticString = "{\"id\":"
 }
 
 extension Problem.Code {

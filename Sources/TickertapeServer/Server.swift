@@ -1,7 +1,6 @@
 import Foundation
 package import Logging
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import TickertapeBroker
 package import TickertapeCore
@@ -166,23 +165,7 @@ package final class Server: Sendable {
             .writeBufferWaterMark,
             value: .init(low: high / 2, high: high)
         )
-        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
-        // A target over its own limit still parses, so that it is answered 414 and not 431.
-        decoderLimits.maxHeaderFieldSize = server.limits.headBytesMax
-        decoderLimits.maxHeaderListSize = server.limits.headBytesMax
-        decoderLimits.maxHeaderFieldCount = server.limits.headerFieldsMax
-        let decoder = ByteToMessageHandler(
-            HTTPRequestDecoder(
-                leftOverBytesStrategy: .dropBytes,
-                informationalResponseStrategy: .drop,
-                limitConfiguration: decoderLimits
-            ),
-            // Reached only where the decoder has stopped reading.
-            maximumBufferSize: server.limits.headBytesMax * 8
-        )
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(decoder)
-        try pipeline.addHandler(ConnectionHandler(server: server, decoder: decoder))
+        try ConnectionHandler.add(to: channel.pipeline.syncOperations, server)
     }
 }
 

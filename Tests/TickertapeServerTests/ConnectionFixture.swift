@@ -1,6 +1,5 @@
 import NIOCore
 import NIOEmbedded
-import NIOHTTP1
 import Testing
 import TickertapeBroker
 import TickertapeCore
@@ -29,10 +28,8 @@ final class ConnectionFixture {
             demoPage: demoPage,
             count: self.count
         )
-        let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes))
-        let connection = ConnectionHandler(server: self.server, decoder: decoder)
         self.channel = EmbeddedChannel(loop: self.loop)
-        try self.channel.pipeline.syncOperations.addHandlers([decoder, connection])
+        try ConnectionHandler.add(to: self.channel.pipeline.syncOperations, self.server)
         try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -15,13 +15,15 @@ final class ReaderPool: Sendable {
     nonisolated(unsafe) private var isClosed = false
     nonisolated(unsafe) private var runningCount = 0
 
-    /// Starts a thread with a connection of its own.
-    func start(number: Int, run: @escaping @Sendable (ReaderPool) -> Void) {
+    /// Starts a thread for a reader.
+    func start(number: Int, _ reader: Handover<PageReader>) {
         self.condition.lock()
         self.runningCount += 1
         self.condition.unlock()
         let thread = Thread {
-            run(self)
+            reader.use { reader in
+                while let job = self.next() { job(reader) }
+            }
             self.condition.lock()
             self.runningCount -= 1
             self.condition.broadcast()
@@ -42,7 +44,7 @@ final class ReaderPool: Sendable {
     }
 
     /// Waits for the next job; nothing once the pool is closed and empty.
-    func next() -> Job? {
+    private func next() -> Job? {
         self.condition.lock()
         defer { self.condition.unlock() }
         while self.firstJob == self.jobs.count {

@@ -20,7 +20,6 @@ package final class SQLiteLog: MessageLog {
     private let directory: DataDirectory
     private let shared: LogShared
     private let readers = ReaderPool()
-    private let limits: Limits
     private let writerEnded = DispatchSemaphore(value: 0)
     private let isClosed = Atomic<Bool>(false)
 
@@ -29,7 +28,6 @@ package final class SQLiteLog: MessageLog {
     /// - Throws: A `DataDirectoryError` in words for the operator, or what the database reports.
     package init(dataDirectory: String, limits: Limits, logger: Logger) throws {
         self.directory = try DataDirectory(path: dataDirectory)
-        self.limits = limits
         try DatabaseFile.prepare(in: self.directory)
         let writerQueue = try DatabaseFile.openWriter(self.directory.databasePath)
         let (shared, count) = try writerQueue.inDatabase { database in
@@ -37,11 +35,30 @@ package final class SQLiteLog: MessageLog {
         }
         self.shared = shared
         self.messageCountAtStart = count
-        try self.startReaders()
+        // Everything that may fail is done before the first thread starts.
         let checkpointer = Checkpointer(
             try DatabaseFile.openWriter(self.directory.databasePath)
         )
-        self.startWriter(writerQueue, checkpointer, logger)
+        let writer = try Handover(writerQueue) { database in
+            try LogWriter(
+                database,
+                shared: shared,
+                checkpointer: checkpointer,
+                limits: limits,
+                logger: logger
+            )
+        }
+        let path = self.directory.databasePath
+        let readers = try (0..<limits.readerCount).map { _ in
+            try Handover(try DatabaseFile.openReader(path)) { database in
+                try PageReader(database, shared: shared, limits: limits)
+            }
+        }
+        checkpointer.start()
+        self.start(writer, checkpointer)
+        for (index, reader) in readers.enumerated() {
+            self.readers.start(number: index + 1, reader)
+        }
     }
 
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
@@ -149,49 +166,13 @@ package final class SQLiteLog: MessageLog {
         return (shared, count ?? 0)
     }
 
-    private func startReaders() throws {
-        let (shared, limits) = (self.shared, self.limits)
-        for number in 1...self.limits.readerCount {
-            let queue = try DatabaseFile.openReader(self.directory.databasePath)
-            // Prepared here so that a failure is found at the start, run on the thread.
-            try queue.inDatabase { _ = try PageReader($0, shared: shared, limits: limits) }
-            self.readers.start(number: number) { pool in
-                try? queue.inDatabase { database in
-                    let reader = try PageReader(database, shared: shared, limits: limits)
-                    while let job = pool.next() { job(reader) }
-                }
-                try? queue.close()
-            }
-        }
-    }
-
-    private func startWriter(
-        _ queue: DatabaseQueue,
-        _ checkpointer: Checkpointer,
-        _ logger: Logger
-    ) {
-        let (shared, limits, ended) = (self.shared, self.limits, self.writerEnded)
+    private func start(_ writer: Handover<LogWriter>, _ checkpointer: Checkpointer) {
+        let ended = self.writerEnded
         let thread = Thread {
-            do {
-                try queue.inDatabase { database in
-                    let writer = try LogWriter(
-                        database,
-                        shared: shared,
-                        checkpointer: checkpointer,
-                        limits: limits,
-                        logger: logger
-                    )
-                    writer.run()
-                    checkpointer.close()
-                    writer.checkpoint()
-                }
-                try queue.close()
-            } catch {
-                logger.critical(
-                    "the log's writer cannot start",
-                    metadata: ["tickertape.reason": "\(error)"]
-                )
-                shared.isWritable.store(false, ordering: .relaxed)
+            writer.use { writer in
+                writer.run()
+                checkpointer.close()
+                writer.checkpoint()
             }
             ended.signal()
         }

@@ -26,6 +26,17 @@ struct SQLiteLogTests {
         }
     }
 
+    @Test("What the writer needs and is not there is found when the log is opened")
+    func incomplete() async throws {
+        let folder = try LogFolder()
+        let draft = try draft("a")
+        try await folder.withLog { log in _ = await log.append(draft) }
+        try folder.change("ALTER TABLE idempotency RENAME TO elsewhere")
+        #expect(throws: (any Error).self) { try folder.open() }
+        try folder.change("ALTER TABLE elsewhere RENAME TO idempotency")
+        try await folder.withLog { log in #expect(await log.append(draft) == [.stored(id: 2)]) }
+    }
+
     @Test("Closing folds everything into the main file")
     func folding() async throws {
         let folder = try LogFolder()

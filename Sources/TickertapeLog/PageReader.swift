@@ -17,6 +17,8 @@ final class PageReader {
     private let scan: PreparedStatement
     private let single: PreparedStatement
     private let tailFirst: PreparedStatement
+    /// By the number of topics whose rows they merge; made when first needed.
+    private var merges: [Int: PreparedStatement] = [:]
 
     private static let columns = "id, topic_id, time, event, key, data"
 
@@ -131,12 +133,7 @@ final class PageReader {
         _ head: Int64,
         into content: inout PageContent
     ) throws(SQLiteFailure) -> Int64 {
-        let statement: PreparedStatement
-        do {
-            statement = try PreparedStatement(self.database, self.mergeSQL(topics.count))
-        } catch {
-            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
-        }
+        let statement = try self.mergeStatement(topics.count)
         for (index, number) in topics.enumerated() {
             statement.bind(number, at: Int32(index) + 1)
         }
@@ -149,6 +146,17 @@ final class PageReader {
             }
         }
         return head
+    }
+
+    private func mergeStatement(_ count: Int) throws(SQLiteFailure) -> PreparedStatement {
+        if let ready = self.merges[count] { return ready }
+        do {
+            let statement = try PreparedStatement(self.database, self.mergeSQL(count))
+            self.merges[count] = statement
+            return statement
+        } catch {
+            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+        }
     }
 
     /// SQLite merges the arms row by row: each is in the order of the index, none is sorted.

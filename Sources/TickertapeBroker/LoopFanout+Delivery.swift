@@ -105,7 +105,7 @@ extension LoopFanout {
             tail: subscription.tail
         )
         let gaps = subscription.gaps
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: subscription.ticket) { result in
             let page = result.map {
                 EncodedPage($0, after: cursor, gaps: gaps, framing: framing)
             }

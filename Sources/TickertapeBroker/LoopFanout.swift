@@ -162,7 +162,7 @@ package final class LoopFanout: @unchecked Sendable {
             EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
             self.writeFirst(opening, subscription)
             let number = self.number(subscription)
-            self.log.findTail(of: filter, count: count) { tail in
+            self.log.findTail(of: filter, count: count, for: subscription.ticket) { tail in
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
             }
         }
@@ -219,6 +219,7 @@ package final class LoopFanout: @unchecked Sendable {
     package func close(_ subscription: Subscription) {
         guard subscription.beatIndex >= 0 else { return }
         self.perform(subscription.change { $0.close() }, subscription)
+        subscription.ticket.giveBack()
         self.wheel.remove(subscription)
         subscription.audience.memberCount -= 1
         self.removeIfUnused(subscription.audience)
@@ -268,10 +269,11 @@ package final class LoopFanout: @unchecked Sendable {
     /// Reads a page of the log; `then` is called on this loop.
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         then: @escaping (Result<Page, LogError>) -> Void
     ) {
         let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: ticket) { result in
             self.eventLoop.execute { bound.value(result) }
         }
     }

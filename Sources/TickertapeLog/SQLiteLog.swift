@@ -90,17 +90,21 @@ package final class SQLiteLog: MessageLog {
 
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<Page, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in try reader.readPage(request) }
+        self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
+            try reader.readPage(request)
+        }
     }
 
     package func findTail(
         of filter: TopicFilter,
         count: Int,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in
+        self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
             try reader.findTail(of: filter, count: count)
         }
     }
@@ -109,7 +113,9 @@ package final class SQLiteLog: MessageLog {
         id: Int64,
         completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in try reader.readMessage(id: id) }
+        self.read(for: ReadTicket(), completion) { reader throws(SQLiteFailure) in
+            try reader.readMessage(id: id)
+        }
     }
 
     package func close() {
@@ -120,17 +126,21 @@ package final class SQLiteLog: MessageLog {
     }
 
     private func read<Value: Sendable>(
+        for ticket: ReadTicket,
         _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
         _ work: @escaping @Sendable (PageReader) throws(SQLiteFailure) -> Value
     ) {
-        let isTaken = self.readers.submit { reader in
+        self.readers.submit { reader in
+            guard let reader, ticket.isWanted else {
+                completion(.failure(.closed))
+                return
+            }
             do throws(SQLiteFailure) {
                 completion(.success(try work(reader)))
             } catch {
                 completion(.failure(error.logError))
             }
         }
-        if !isTaken { completion(.failure(.closed)) }
     }
 
     private static func load(

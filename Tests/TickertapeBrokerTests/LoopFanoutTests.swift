@@ -175,6 +175,26 @@ struct LoopFanoutTests {
         #expect(!fixture.fanout.isFollowed)
     }
 
+    @Test(
+        "Nothing is read for a subscription that is closed",
+        arguments: [StartPosition.after(0), .tail(1)]
+    )
+    func closedWhileReading(start: StartPosition) throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits)
+        for _ in 0..<3 { try fixture.announce(("a", "x")) }
+        let transports = [RecordingTransport(), RecordingTransport()]
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: start) }
+        fixture.run()
+        #expect(fixture.log.wantedReadCount == 2)
+        fixture.fanout.close(held[0])
+        #expect(fixture.log.wantedReadCount == 1)
+        fixture.runReading()
+        #expect(transports[0].ids == [])
+        #expect(transports[1].ids.last == 3)
+    }
+
     @Test("Ending tells everybody to come back, at times of their own")
     func endAll() throws {
         let fixture = LoopFixture()

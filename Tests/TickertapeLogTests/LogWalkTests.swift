@@ -147,9 +147,7 @@ private struct LogWalk {
         let filter = try self.anyFilter()
         let count = self.random.int(0...4)
         let log = try self.open()
-        let tail = try await withCheckedContinuation { continuation in
-            log.findTail(of: filter, count: count) { continuation.resume(returning: $0) }
-        }.get()
+        let tail = try await log.tail(of: filter, count: count)
         if self.random.oneIn(2) { try await self.append() }
         var ids: [Int64] = []
         var cursor = tail.after

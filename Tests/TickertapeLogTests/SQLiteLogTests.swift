@@ -48,6 +48,35 @@ struct SQLiteLogTests {
         #expect((size ?? 0) == 0)
     }
 
+    @Test("Closing does not wait for pages that wait to be read", .timeLimit(.minutes(1)))
+    func closingWithReads() async throws {
+        var limits = Limits()
+        limits.readerCount = 1
+        let folder = try LogFolder(limits)
+        let log = try folder.open()
+        let goesOn = DispatchSemaphore(value: 0)
+        await withCheckedContinuation { continuation in
+            log.readMessage(id: 1) { _ in
+                continuation.resume()
+                goesOn.wait()
+            }
+        }
+        let request = PageRequest(filter: try filter(["a"]), after: 0, messagesMax: 1, bytesMax: 1)
+        let (answers, told) = AsyncStream.makeStream(of: Result<Page, LogError>.self)
+        for _ in 0..<100 { log.readPage(request, for: ReadTicket()) { told.yield($0) } }
+        async let closed: Void = withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                log.close()
+                continuation.resume()
+            }
+        }
+        for await answer in answers.prefix(100) {
+            #expect(throws: LogError.closed) { try answer.get() }
+        }
+        goesOn.signal()
+        await closed
+    }
+
     @Test("The write-ahead log does not grow without end while messages come")
     func boundedWAL() async throws {
         var limits = Limits()

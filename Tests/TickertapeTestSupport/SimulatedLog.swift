@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 package import TickertapeCore
 package import TickertapeLog
@@ -39,6 +40,8 @@ package final class SimulatedLog: MessageLog {
     /// Rows one page looks at.
     private let examinedMax: Int
     private let state = Mutex(State())
+    /// One commit and what it tells after the other, whatever threads append.
+    private let commits = NSRecursiveLock()
 
     package init(_ mode: Mode, queueMessagesMax: Int = 65_536, examinedMax: Int = 1_000) {
         self.mode = mode
@@ -189,6 +192,8 @@ extension SimulatedLog {
     }
 
     package func commitAndAnnounce() {
+        self.commits.lock()
+        defer { self.commits.unlock() }
         while self.tellNext() {}
         self.commit(Int.max)
         while self.tellNext() {}

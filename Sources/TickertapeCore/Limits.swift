@@ -91,6 +91,9 @@ package struct Limits: Sendable {
     package var pageRowsExaminedMax = 20_000
     /// Topics whose rows are merged by index; above, the log is scanned by id.
     package var mergedTopicsMax = 32
+    /// Topics whose tails are found in one read transaction; then it begins anew, so that the
+    /// write-ahead log can be moved.
+    package var tailTopicsMax = 1_000
     /// `limit` of a history request: default and largest.
     package var historyMessagesDefault = 100
     package var historyMessagesMax = 1_000

@@ -105,7 +105,7 @@ package final class SQLiteLog: MessageLog {
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
         self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
-            try reader.findTail(of: filter, count: count)
+            try reader.findTail(of: filter, count: count, for: ticket)
         }
     }
 
@@ -136,7 +136,9 @@ package final class SQLiteLog: MessageLog {
                 return
             }
             do throws(SQLiteFailure) {
-                completion(.success(try work(reader)))
+                let value = try work(reader)
+                // Who left meanwhile may have cut it short.
+                completion(ticket.isWanted ? .success(value) : .failure(.closed))
             } catch {
                 completion(.failure(error.logError))
             }

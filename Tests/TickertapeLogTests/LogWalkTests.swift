@@ -9,14 +9,15 @@ struct LogWalkTests {
     struct Bounds: Sendable {
         let mergedTopicsMax: Int
         let pageRowsExaminedMax: Int
+        let tailTopicsMax: Int
     }
 
     @Test(
         "Whatever is appended, removed and asked, pages are those of a plain list",
         arguments: [
-            Bounds(mergedTopicsMax: 0, pageRowsExaminedMax: 5),
-            Bounds(mergedTopicsMax: 2, pageRowsExaminedMax: 50),
-            Bounds(mergedTopicsMax: 32, pageRowsExaminedMax: 20_000),
+            Bounds(mergedTopicsMax: 0, pageRowsExaminedMax: 5, tailTopicsMax: 1),
+            Bounds(mergedTopicsMax: 2, pageRowsExaminedMax: 50, tailTopicsMax: 3),
+            Bounds(mergedTopicsMax: 32, pageRowsExaminedMax: 20_000, tailTopicsMax: 1_000),
         ]
     )
     func walk(bounds: Bounds) async throws {
@@ -25,6 +26,7 @@ struct LogWalkTests {
         limits.mergedTopicsMax = bounds.mergedTopicsMax
         limits.pageRowsExaminedMax = bounds.pageRowsExaminedMax
         limits.batchMessagesMax = 4
+        limits.tailTopicsMax = bounds.tailTopicsMax
         var walk = try LogWalk(limits, seed)
         for _ in 0..<1_500 {
             try await walk.step()

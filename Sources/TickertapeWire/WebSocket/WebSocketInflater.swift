@@ -53,12 +53,13 @@ package final class WebSocketInflater {
         case .malformed: return .malformed
         case .consumed: break
         }
+        // The tail ends a block, perhaps a final one, and is no text: else the message was cut.
+        let bytes = output.readableBytes
         switch self.feed(Self.tail, into: &output, bytesMax) {
-        case .tooBig: return .tooBig
-        // The tail ends a block, perhaps a final one: where it does not, the message was cut.
-        case .final: return .inflated(output)
-        case .consumed where self.isBetweenBlocks: return .inflated(output)
-        case .consumed, .malformed: return .malformed
+        case .final where output.readableBytes == bytes: return .inflated(output)
+        case .consumed where self.isBetweenBlocks && output.readableBytes == bytes:
+            return .inflated(output)
+        case .tooBig, .consumed, .final, .malformed: return .malformed
         }
     }
 
@@ -106,10 +107,14 @@ package final class WebSocketInflater {
             return nil
         case Z_OK where !isConsumed || self.stream.pointee.avail_out == 0: return nil
         // No progress was possible: nothing left to read, nothing left to say.
-        case Z_OK, Z_BUF_ERROR: return isConsumed ? .consumed : .malformed
+        case Z_OK, Z_BUF_ERROR:
+            guard isConsumed else { return .malformed }
+            return self.isBetweenBlocks && self.isFinalBlock ? .final : .consumed
         default: return .malformed
         }
     }
 
     private var isBetweenBlocks: Bool { self.stream.pointee.data_type & 128 != 0 }
+    /// Whether the block that is read, or was read last, is marked as the final one.
+    private var isFinalBlock: Bool { self.stream.pointee.data_type & 64 != 0 }
 }

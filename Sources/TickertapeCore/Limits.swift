@@ -76,7 +76,8 @@ package struct Limits: Sendable {
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.
     package var idempotencyHours = 24
-    /// Expired idempotency keys removed by one transaction.
+    /// Expired idempotency keys removed by one transaction, ten times a second at most; where there
+    /// are more, each removes twice what it stores.
     package var idempotencyPruneCount = 500
 
     // Reading the log.

@@ -152,6 +152,13 @@ final class LogFolder {
         return try await work(log)
     }
 
+    /// A number from the file while no broker has it.
+    func number(_ sql: String) throws -> Int? {
+        let queue = try DatabaseQueue(path: self.databasePath)
+        defer { try? queue.close() }
+        return try queue.inDatabase { try Int.fetchOne($0, sql: sql) }
+    }
+
     /// Runs SQL in the file while no broker has it, as a tool of the operator would.
     func change(_ sql: String) throws {
         let queue = try DatabaseQueue(path: self.databasePath)

@@ -168,6 +168,27 @@ struct SQLiteLogTests {
         }
     }
 
+    @Test("Expired keys are removed at least as fast as keys come")
+    func pruning() async throws {
+        var limits = Limits()
+        limits.idempotencyPruneCount = 10
+        limits.batchMessagesMax = 50
+        let folder = try LogFolder(limits)
+        try await folder.withLog { log in
+            for batch in 0..<20 {
+                _ = await log.append(try (0..<50).map { try draft("a", once: "\(batch) \($0)") })
+            }
+        }
+        try folder.change("UPDATE idempotency SET time = time - \(25 * 3_600_000)")
+        try await folder.withLog { log in
+            // Each but the first removes a hundred.
+            for batch in 0..<12 {
+                _ = await log.append(try (0..<50).map { try draft("b", once: "\(batch) \($0)") })
+            }
+        }
+        #expect(try folder.number("SELECT count(*) FROM idempotency") == 12 * 50)
+    }
+
     @Test("A transaction that fails stores nothing, uses up its ids, and the log recovers")
     func failure() async throws {
         let folder = try LogFolder()

@@ -22,7 +22,7 @@ package final class LoopFanout: @unchecked Sendable {
     /// The last id announced on this loop.
     package private(set) var delivered: Int64
     var recent: RecentBatches
-    var index = TopicIndex()
+    var index: TopicIndex
     /// Whether the index has anybody; any thread.
     private let hasAudience = Atomic<Bool>(false)
     private var publisher: LoopPublisher
@@ -43,6 +43,7 @@ package final class LoopFanout: @unchecked Sendable {
         self.inbox = LoopInbox(eventLoop: eventLoop)
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
+        self.index = TopicIndex(limits: limits)
         self.publisher = LoopPublisher(limits: limits)
     }
 

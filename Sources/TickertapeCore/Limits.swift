@@ -133,6 +133,10 @@ package struct Limits: Sendable {
     package var recentBytesMax = 8_388_608
     /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
     package var writeBytesMax = 131_072
+    /// Topics an event loop remembers the patterns of; above, all are forgotten and matched anew.
+    ///
+    /// Each new or closed pattern looks at all of them.
+    package var indexedTopicsMax = 4_096
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
 

@@ -89,6 +89,24 @@ struct LoopFanoutTests {
         #expect(held.count == 5)
     }
 
+    @Test("Everybody gets what they follow, also when there are more topics than are remembered")
+    func manyTopics() throws {
+        var limits = Limits()
+        limits.indexedTopicsMax = 4
+        let fixture = LoopFixture(limits)
+        let patterns = ["t/*", "t/3", "**", "u/*"]
+        let transports = patterns.map { _ in RecordingTransport() }
+        let held = try zip(transports, patterns).map {
+            try fixture.subscribe($0, to: $1, from: .live)
+        }
+        for _ in 0..<2 {
+            for number in 0..<10 { try fixture.announce(("t/\(number)", "x")) }
+            fixture.run()
+        }
+        #expect(transports.map(\.ids) == [Array(1...20), [4, 14], Array(1...20), []])
+        #expect(held.count == 4)
+    }
+
     @Test("A full socket gets nothing until it drains, and then everything, from the log")
     func fullSocket() throws {
         var limits = Limits()

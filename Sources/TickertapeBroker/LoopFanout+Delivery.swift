@@ -76,13 +76,7 @@ extension LoopFanout {
                 subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
                 subscription
             )
-        case .tooMuch:
-            switch subscription.change({ $0.fellBehind() }) {
-            case .leaveLiveAndReadPage:
-                audience.leave(subscription)
-                self.behind.append(subscription)
-            case .none: break
-            }
+        case .tooMuch: self.perform(subscription.change { $0.fellBehind() }, subscription)
         }
     }
 

@@ -236,16 +236,10 @@ package final class LoopFanout: @unchecked Sendable {
         switch action {
         case .readPage: self.behind.append(subscription)
         case .joinLive: subscription.audience.join(subscription)
-        case .none: break
-        }
-    }
-
-    func perform(
-        _ action: SubscriptionMachine.DeliveredAction,
-        _ subscription: Subscription
-    ) {
-        switch action {
         case .leaveLive: subscription.audience.leave(subscription)
+        case .leaveLiveAndReadPage:
+            subscription.audience.leave(subscription)
+            self.behind.append(subscription)
         case .none: break
         }
     }

@@ -80,14 +80,35 @@ struct WebSocketCommandHostileTests {
         }
     }
 
-    @Test("A hundred thousand unknown fields are refused in no time")
-    func manyFields() {
-        let fields = (0..<100_000).map { #""\#($0)":0"# }.joined(separator: ",")
-        let bytes = Array((#"{"type":"ping","# + fields + "}").utf8)
+    @Test("A million values are refused without decoding them")
+    func manyValues() {
+        let zeros = String(repeating: "0,", count: 1_000_000)
         let took = ContinuousClock().measure {
-            #expect(self.problem(bytes)?.code == .unknownParameter)
+            let topics = self.problem(Array(#"{"type":"subscribe","topics":[\#(zeros)0]}"#.utf8))
+            #expect(topics?.detail == "a command has at most 4096 values")
         }
         #expect(took < .seconds(20))
+        let fields = (0...5_000).map { #""\#($0)":0"# }.joined(separator: ",")
+        #expect(self.problem(Array("{\(fields)}".utf8))?.code == .invalidCommand)
+    }
+
+    @Test("Values are counted, not the commas of texts")
+    func fewValues() throws {
+        let commas = String(repeating: #",\""#, count: 100_000)
+        let json = #"{"type":"publish","topic":"a","data":"\#(commas)","key":null}"#
+        let decoded = WebSocketCommand.decode(ByteBuffer(string: json))
+        let data = String(repeating: ",\"", count: 100_000)
+        #expect(try decoded.result.get() == .publish(.init(topic: "a", data: data)))
+        let topics = (0..<4_000).map { #""\#($0)""# }.joined(separator: ",")
+        let many = #"{"type":"subscribe","topics":[\#(topics)]}"#
+        guard
+            case .success(.subscribe(let subscribe)) =
+                WebSocketCommand.decode(ByteBuffer(string: many)).result
+        else {
+            Issue.record("the command was refused")
+            return
+        }
+        #expect(subscribe.topics.count == 4_000)
     }
 
     @Test("A command damaged at random is decoded or refused, never more")

@@ -1,17 +1,26 @@
 import Foundation
-import NIOCore
+package import NIOCore
 
 extension WebSocketCommand.Decoded: Decodable {
-    init(parsing buffer: ByteBuffer) {
+    /// Takes any command, or says why it is none.
+    package init(parsing buffer: ByteBuffer) {
         do {
             // RFC 8259 §8.1 has only UTF-8; the decoder would take a zero for UTF-16 or UTF-32.
             guard !buffer.readableBytesView.prefix(4).contains(0) else { throw Self.notAnObject }
+            guard !buffer.hasValues(over: WebSocketCommand.valuesMax) else { throw Self.tooLong }
             let json = Data(buffer.readableBytesView)
             self = try JSONDecoder().decode(Self.self, from: json)
+        } catch let problem as Problem {
+            self.init(ref: nil, result: .failure(problem))
         } catch {
             self.init(ref: nil, result: .failure(Self.notAnObject))
         }
     }
+
+    private static let tooLong = Problem(
+        .invalidCommand,
+        "a command has at most \(WebSocketCommand.valuesMax) values"
+    )
 
     private static let notAnObject = Problem(.invalidCommand, "a command is a JSON object")
 
@@ -153,4 +162,34 @@ private struct CommandFields {
 /// A text of the client for a sentence: an answer must not be as long as the command.
 private func shortened(_ text: String) -> Substring {
     text.prefix(utf8BytesMax: 64)
+}
+
+extension ByteBuffer {
+    /// Whether there are more commas outside the texts of this JSON.
+    ///
+    /// The decoder spends hundreds of bytes and nanoseconds on each value: a command of six
+    /// megabytes that consists of them would stop the loop for half a second.
+    fileprivate func hasValues(over countMax: Int) -> Bool {
+        self.withUnsafeReadableBytes { bytes in
+            // A comma and a value take two bytes.
+            guard bytes.count > 2 * countMax else { return false }
+            var count = 0
+            var isText = false
+            var isEscaped = false
+            for byte in bytes {
+                if isEscaped {
+                    isEscaped = false
+                } else if isText {
+                    isEscaped = byte == UInt8(ascii: "\\")
+                    isText = byte != UInt8(ascii: "\"")
+                } else if byte == UInt8(ascii: "\"") {
+                    isText = true
+                } else if byte == UInt8(ascii: ",") {
+                    count += 1
+                    if count > countMax { return true }
+                }
+            }
+            return false
+        }
+    }
 }

@@ -19,6 +19,9 @@ package enum WebSocketCommand: Equatable, Sendable {
     case publish(Publish)
     case ping
 
+    /// More values in one command are answered `invalid_command`, without its `ref`.
+    package static let valuesMax = 4_096
+
     package struct Subscribe: Equatable, Sendable {
         package var topics: [String]
         /// A number, or the digits of one in a string; any other string as it came.
@@ -74,6 +77,6 @@ package enum WebSocketCommand: Equatable, Sendable {
     /// The problem is `invalid_command`, `unknown_command` or `unknown_parameter`, and says what
     /// to change.
     package static func decode(_ buffer: ByteBuffer) -> Decoded {
-        Decoded(parsing: buffer)
+        Decoded(scanning: buffer) ?? Decoded(parsing: buffer)
     }
 }

@@ -8,12 +8,13 @@ package struct WebSocketCompression: Equatable, Sendable {
 
 /// Chooses among the extensions a client offers (RFC 6455 §9.1).
 package enum WebSocketExtensions {
-    /// Takes the first offer of permessage-deflate that can be served; nothing when none can.
+    /// Takes the first offer of permessage-deflate that can be served.
     ///
     /// Offers that are malformed or unknown are passed over, never an error: an extension is
     /// optional (RFC 6455 §9.1, RFC 7692 §5.1).
     ///
     /// - Parameter fields: Every `Sec-WebSocket-Extensions` of the request, in order.
+    /// - Returns: What was taken; nothing when compression is not to be used.
     package static func negotiate(_ fields: [String]) -> WebSocketCompression? {
         for field in fields {
             for offer in split(field.utf8[...], at: UInt8(ascii: ",")) {

@@ -13,11 +13,12 @@ package enum WebSocketHandshake {
         return Data(Insecure.SHA1.hash(data: Data(proof.utf8))).base64EncodedString()
     }
 
-    /// The value of `Sec-WebSocket-Protocol`; nothing when it is not to be sent.
+    /// Chooses among the subprotocols offered.
     ///
     /// A client that offered only others is served without one and decides itself (§4.1).
     ///
     /// - Parameter fields: Every `Sec-WebSocket-Protocol` of the request.
+    /// - Returns: The same field of the answer; nothing when it is not to be sent.
     package static func subprotocol(offered fields: [String]) -> String? {
         let offers = fields.lazy.flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }
         let isOffered = offers.contains { offer in

@@ -67,10 +67,11 @@ package struct WebSocketReader {
         }
     }
 
-    /// The next event of the bytes so far; nothing when more are needed.
+    /// Pulls the next event out of the bytes so far.
     ///
     /// - Parameter inflater: Needed where compression was agreed on; it may serve other readers
     ///   in between.
+    /// - Returns: Nothing when more bytes are needed, or none will be taken.
     package mutating func next(_ inflater: WebSocketInflater?) -> Event? {
         guard !self.isEnded else { return nil }
         do throws(Violation) {

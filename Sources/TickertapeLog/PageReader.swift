@@ -100,6 +100,7 @@ final class PageReader {
     }
 
     /// Each topic is looked at by itself, so one transaction is as good as several.
+    ///
     /// Cut short when the ticket is given back meanwhile.
     func findTail(
         of filter: TopicFilter,

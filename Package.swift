@@ -28,10 +28,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "TickertapeCore", swiftSettings: settings),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "TickertapeWire",
             dependencies: [
+                "CZlib",
                 "TickertapeCore",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings

@@ -76,13 +76,7 @@ extension LoopFanout {
                 subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
                 subscription
             )
-        case .tooMuch:
-            switch subscription.change({ $0.fellBehind() }) {
-            case .leaveLiveAndReadPage:
-                audience.leave(subscription)
-                self.behind.append(subscription)
-            case .none: break
-            }
+        case .tooMuch: self.perform(subscription.change { $0.fellBehind() }, subscription)
         }
     }
 
@@ -105,7 +99,7 @@ extension LoopFanout {
             tail: subscription.tail
         )
         let gaps = subscription.gaps
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: subscription.ticket) { result in
             let page = result.map {
                 EncodedPage($0, after: cursor, gaps: gaps, framing: framing)
             }

@@ -22,7 +22,7 @@ package final class LoopFanout: @unchecked Sendable {
     /// The last id announced on this loop.
     package private(set) var delivered: Int64
     var recent: RecentBatches
-    var index = TopicIndex()
+    var index: TopicIndex
     /// Whether the index has anybody; any thread.
     private let hasAudience = Atomic<Bool>(false)
     private var publisher: LoopPublisher
@@ -43,6 +43,7 @@ package final class LoopFanout: @unchecked Sendable {
         self.inbox = LoopInbox(eventLoop: eventLoop)
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
+        self.index = TopicIndex(limits: limits)
         self.publisher = LoopPublisher(limits: limits)
     }
 
@@ -162,7 +163,7 @@ package final class LoopFanout: @unchecked Sendable {
             EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
             self.writeFirst(opening, subscription)
             let number = self.number(subscription)
-            self.log.findTail(of: filter, count: count) { tail in
+            self.log.findTail(of: filter, count: count, for: subscription.ticket) { tail in
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
             }
         }
@@ -219,6 +220,7 @@ package final class LoopFanout: @unchecked Sendable {
     package func close(_ subscription: Subscription) {
         guard subscription.beatIndex >= 0 else { return }
         self.perform(subscription.change { $0.close() }, subscription)
+        subscription.ticket.giveBack()
         self.wheel.remove(subscription)
         subscription.audience.memberCount -= 1
         self.removeIfUnused(subscription.audience)
@@ -234,16 +236,10 @@ package final class LoopFanout: @unchecked Sendable {
         switch action {
         case .readPage: self.behind.append(subscription)
         case .joinLive: subscription.audience.join(subscription)
-        case .none: break
-        }
-    }
-
-    func perform(
-        _ action: SubscriptionMachine.DeliveredAction,
-        _ subscription: Subscription
-    ) {
-        switch action {
         case .leaveLive: subscription.audience.leave(subscription)
+        case .leaveLiveAndReadPage:
+            subscription.audience.leave(subscription)
+            self.behind.append(subscription)
         case .none: break
         }
     }
@@ -268,10 +264,11 @@ package final class LoopFanout: @unchecked Sendable {
     /// Reads a page of the log; `then` is called on this loop.
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         then: @escaping (Result<Page, LogError>) -> Void
     ) {
         let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: ticket) { result in
             self.eventLoop.execute { bound.value(result) }
         }
     }

@@ -34,6 +34,8 @@ package final class Subscription {
     var beatIndex = -1
     /// The turn of the wheel in which something was last written.
     var lastWriteTurn = 0
+    /// For what is read for it; given back when it is closed.
+    let ticket = ReadTicket()
     /// What limits the replay of a tail while it lasts.
     var tail: TailStart?
     /// What it was told of messages that are gone.

@@ -78,7 +78,8 @@ package struct Limits: Sendable {
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.
     package var idempotencyHours = 24
-    /// Expired idempotency keys removed by one transaction.
+    /// Expired idempotency keys removed by one transaction, ten times a second at most; where there
+    /// are more, each removes twice what it stores.
     package var idempotencyPruneCount = 500
 
     // Reading the log.
@@ -93,6 +94,9 @@ package struct Limits: Sendable {
     package var pageRowsExaminedMax = 20_000
     /// Topics whose rows are merged by index; above, the log is scanned by id.
     package var mergedTopicsMax = 32
+    /// Topics whose tails are found in one read transaction; then it begins anew, so that the
+    /// write-ahead log can be moved.
+    package var tailTopicsMax = 1_000
     /// `limit` of a history request: default and largest.
     package var historyMessagesDefault = 100
     package var historyMessagesMax = 1_000
@@ -131,6 +135,10 @@ package struct Limits: Sendable {
     package var recentBytesMax = 8_388_608
     /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
     package var writeBytesMax = 131_072
+    /// Topics an event loop remembers the patterns of; above, all are forgotten and matched anew.
+    ///
+    /// Each new or closed pattern looks at all of them.
+    package var indexedTopicsMax = 4_096
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
 

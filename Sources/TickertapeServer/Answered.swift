@@ -30,6 +30,15 @@ extension Problem {
         Problem(.draining, "the broker is stopping; try again", retryAfterSeconds: 1)
     }
 
+    /// What health says; nobody asked to store anything.
+    static var logNotWritable: Problem {
+        Problem(
+            .logUnavailable,
+            "the last commit failed; publishes fail until the log can be written again",
+            retryAfterSeconds: 1
+        )
+    }
+
     static func logUnavailable(_ reason: String) -> Problem {
         Problem(
             .logUnavailable,

@@ -12,13 +12,6 @@ package struct SubscribeBody: Decodable, Sendable {
         case topics, after, tail
     }
 
-    private struct AnyField: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { return nil }
-    }
-
     package init(from decoder: any Decoder) throws {
         for name in try decoder.container(keyedBy: AnyField.self).allKeys
         where Field(rawValue: name.stringValue) == nil {
@@ -52,4 +45,12 @@ package struct SubscribeBody: Decodable, Sendable {
             throw Problem(.invalidBody, "the body is not a JSON object with 'topics'")
         }
     }
+}
+
+/// Any name of an object, to find those that nobody knows.
+struct AnyField: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { return nil }
 }

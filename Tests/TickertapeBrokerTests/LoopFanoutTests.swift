@@ -89,6 +89,24 @@ struct LoopFanoutTests {
         #expect(held.count == 5)
     }
 
+    @Test("Everybody gets what they follow, also when there are more topics than are remembered")
+    func manyTopics() throws {
+        var limits = Limits()
+        limits.indexedTopicsMax = 4
+        let fixture = LoopFixture(limits)
+        let patterns = ["t/*", "t/3", "**", "u/*"]
+        let transports = patterns.map { _ in RecordingTransport() }
+        let held = try zip(transports, patterns).map {
+            try fixture.subscribe($0, to: $1, from: .live)
+        }
+        for _ in 0..<2 {
+            for number in 0..<10 { try fixture.announce(("t/\(number)", "x")) }
+            fixture.run()
+        }
+        #expect(transports.map(\.ids) == [Array(1...20), [4, 14], Array(1...20), []])
+        #expect(held.count == 4)
+    }
+
     @Test("A full socket gets nothing until it drains, and then everything, from the log")
     func fullSocket() throws {
         var limits = Limits()
@@ -173,6 +191,26 @@ struct LoopFanoutTests {
         }
         for subscription in held { fixture.fanout.close(subscription) }
         #expect(!fixture.fanout.isFollowed)
+    }
+
+    @Test(
+        "Nothing is read for a subscription that is closed",
+        arguments: [StartPosition.after(0), .tail(1)]
+    )
+    func closedWhileReading(start: StartPosition) throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits)
+        for _ in 0..<3 { try fixture.announce(("a", "x")) }
+        let transports = [RecordingTransport(), RecordingTransport()]
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: start) }
+        fixture.run()
+        #expect(fixture.log.wantedReadCount == 2)
+        fixture.fanout.close(held[0])
+        #expect(fixture.log.wantedReadCount == 1)
+        fixture.runReading()
+        #expect(transports[0].ids == [])
+        #expect(transports[1].ids.last == 3)
     }
 
     @Test("Ending tells everybody to come back, at times of their own")

@@ -84,7 +84,7 @@ func opening(cursor: Int64? = nil) -> String {
 }
 
 extension Subscription {
-    var isLive: Bool { self.machine.isLive }
+    var isLive: Bool { self.liveIndex >= 0 }
     var cursor: Int64? { self.machine.cursor }
 }
 

@@ -148,7 +148,7 @@ final class SimulatedConnection: SubscriptionTransport {
 
     private func explained(_ wrong: String) -> String {
         let cursor = self.subscription?.machine.cursor.map { "\($0)" } ?? "nowhere"
-        let state = self.subscription?.machine.isLive ?? false ? "live" : "behind"
+        let state = self.subscription?.isLive ?? false ? "live" : "behind"
         return """
             \(wrong) (\(self.checker.summary); the subscription is \(state) at \(cursor), \
             its socket \(self.isFull ? "full" : "free"))

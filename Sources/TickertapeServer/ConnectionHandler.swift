@@ -301,7 +301,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             return .failure(.draining)
         }
         guard self.server.fanout.isLogWritable else {
-            return .failure(.logUnavailable("the last commit failed"))
+            return .failure(.logNotWritable)
         }
         return .success(.json(ByteBuffer(string: "{\"status\":\"ok\"}")))
     }

@@ -74,7 +74,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: [.embedInCode("Demo/demo.html")],
+            resources: [.embedInCode("Demo/demo.html"), .embedInCode("Demo/chat.html")],
             swiftSettings: settings
         ),
         .executableTarget(

@@ -107,6 +107,24 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
+    /// The page being read is not written: the socket was filled by somebody else.
+    package mutating func pageRefused() -> Action {
+        switch consume self.state {
+        case .reading(let cursor, _):
+            self = .init(.full(cursor: cursor))
+            return .none
+        case .closed:
+            self = .init(.closed)
+            return .none
+        case .starting:
+            preconditionFailure("a page is refused that nobody reads")
+        case .full:
+            preconditionFailure("a page is refused that nobody reads")
+        case .live:
+            preconditionFailure("a page is refused that nobody reads")
+        }
+    }
+
     /// Everything up to `through` was written to the socket of a live subscription.
     package mutating func delivered(through: Int64, socketIsFull: Bool) -> Action {
         switch consume self.state {

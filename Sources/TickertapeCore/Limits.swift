@@ -142,6 +142,27 @@ package struct Limits: Sendable {
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
 
+    // WebSockets.
+
+    /// A larger message of a client ends the connection with 1009, before it is buffered.
+    ///
+    /// A payload of any size that is taken fits, with each byte escaped as `\\u0000`.
+    package var commandBytesMax: Int { max(16_777_216, self.messageBytesMax * 6 + 65_536) }
+    /// Subscriptions of one connection; more are answered `too_many_subscriptions`.
+    package var subscriptionsMax = 128
+    /// The name of a subscription; a longer one is answered `invalid_parameter`.
+    package var subscriptionNameBytesMax = 64
+    /// Publishes of one connection that wait for their answer; then it is not read on.
+    package var unansweredPublishesMax = 128
+    /// The same in bytes.
+    package var unansweredBytesMax = 1_048_576
+    /// Messages from this size on are compressed for those who take it.
+    package var compressionBytesMin = 512
+    /// Heartbeats without a sign of life after a ping; then the peer is gone.
+    package var unansweredPingsMax = 2
+    /// Seconds the peer has to answer a close.
+    package var closeSeconds = 2.0
+
     // Stopping.
 
     /// Seconds a drain waits for publishes in flight and for streams to take their end.

@@ -69,6 +69,16 @@ struct Response {
         var fields: [(StaticString, String)] = []
         if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
         if let allow = problem.allow { fields.append(("Allow", allow)) }
+        var connection = connection
+        switch problem.code {
+        case .upgradeRequired:
+            let tokens = connection == .close ? "Upgrade, close" : "Upgrade"
+            fields += [("Upgrade", "websocket"), ("Connection", tokens)]
+            connection = .keep
+        case .webSocketVersion:
+            fields.append(("Sec-WebSocket-Version", "13"))
+        default: break
+        }
         return self.content(
             problem.code.statusLine,
             type: "application/problem+json",
@@ -77,6 +87,28 @@ struct Response {
             connection,
             fields: fields
         )
+    }
+
+    /// The end of HTTP on a connection that becomes a WebSocket (RFC 6455 §4.2.2).
+    func webSocketHead(_ offer: WebSocketOffer) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: 512)
+        buffer.writeStaticString(
+            """
+            HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r
+            Sec-WebSocket-Accept:\u{20}
+            """
+        )
+        buffer.writeString(offer.acceptKey)
+        if let subprotocol = offer.subprotocol {
+            buffer.writeStaticString("\r\nSec-WebSocket-Protocol: ")
+            buffer.writeString(subprotocol)
+        }
+        if let compression = offer.compression {
+            buffer.writeStaticString("\r\nSec-WebSocket-Extensions: ")
+            buffer.writeString(compression.responseField)
+        }
+        buffer.writeStaticString("\r\n\r\n")
+        return buffer
     }
 
     /// The head of an event stream; its body follows until the connection ends.

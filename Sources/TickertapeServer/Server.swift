@@ -30,13 +30,13 @@ package final class Server: Sendable {
         /// 0 picks a free one.
         package var port: Int
         package var loopCount: Int
-        package var hasDemo: Bool
+        package var features: Features
 
-        package init(host: String, port: Int, loopCount: Int, hasDemo: Bool) {
+        package init(host: String, port: Int, loopCount: Int, features: Features) {
             self.host = host
             self.port = port
             self.loopCount = loopCount
-            self.hasDemo = hasDemo
+            self.features = features
         }
     }
 
@@ -54,12 +54,11 @@ package final class Server: Sendable {
         let emptied = eventLoops[0].makePromise(of: Void.self)
         let count = ConnectionCount(emptied: emptied)
         let broker = Broker(log: log, eventLoops: eventLoops, limits: limits)
-        let page = configuration.hasDemo ? PackageResources.demo_html : nil
         let loops = eventLoops.map { eventLoop in
             LoopServer(
                 fanout: broker.fanout(on: eventLoop),
                 limits: limits,
-                demoPage: page,
+                features: configuration.features,
                 count: count
             )
         }
@@ -83,7 +82,7 @@ package final class Server: Sendable {
                 server.advance()
             }
         }
-        if configuration.hasDemo {
+        if configuration.features.hasDemo {
             let feed = DemoFeed(loops[0])
             eventLoops[0].execute { feed.start() }
         }

@@ -186,7 +186,7 @@ struct LoopFanoutTests {
         fixture.runReading()
         for transport in transports {
             #expect(transport.endings.count == 1)
-            #expect((5_000...15_000).contains(transport.endings.first ?? 0))
+            #expect(transport.endings.first == .logUnavailable)
             #expect(transport.ids == [])
         }
         for subscription in held { fixture.fanout.close(subscription) }
@@ -219,9 +219,13 @@ struct LoopFanoutTests {
         let transports = (0..<40).map { _ in RecordingTransport() }
         let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
         fixture.fanout.endAll()
-        let times = transports.flatMap(\.endings)
-        #expect(times.count == held.count)
+        let endings = transports.flatMap(\.endings)
+        #expect(endings.count == held.count)
+        #expect(endings.allSatisfy { $0 == .draining })
+        let times = endings.map(\.retryMilliseconds)
         #expect(times.allSatisfy { (1_000...5_000).contains($0) })
         #expect(Set(times).count > 10, "those who are sent away together come back apart")
+        let later = SubscriptionEnd.logUnavailable.retryMilliseconds
+        #expect((5_000...15_000).contains(later))
     }
 }

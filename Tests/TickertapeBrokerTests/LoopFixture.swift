@@ -67,7 +67,12 @@ final class LoopFixture {
         from start: StartPosition
     ) throws -> Subscription {
         let filter = TopicFilter(try patterns.map { try TopicPattern($0) })
-        return self.fanout.subscribe(to: filter, from: start, transport: transport)
+        return self.fanout.subscribe(
+            to: filter,
+            from: start,
+            tellsCaughtUp: transport.tellsCaughtUp,
+            transport: transport
+        )
     }
 
     /// As many turns of the heartbeat wheel as one interval has.

@@ -18,14 +18,14 @@ final class ConnectionFixture {
     private let broker: Broker
     private let count: ConnectionCount
 
-    init(_ limits: Limits = Limits(), demoPage: [UInt8]? = nil) throws {
+    init(_ limits: Limits = Limits(), _ features: Features = Features()) throws {
         self.log = SimulatedLog(.stepwise, queueMessagesMax: limits.queueMessagesMax)
         self.broker = Broker(log: self.log, eventLoops: [self.loop], limits: limits)
         self.count = ConnectionCount(emptied: self.loop.makePromise())
         self.server = LoopServer(
             fanout: self.broker.fanout(on: self.loop),
             limits: limits,
-            demoPage: demoPage,
+            features: features,
             count: self.count
         )
         self.channel = EmbeddedChannel(loop: self.loop)

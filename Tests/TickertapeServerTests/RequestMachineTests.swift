@@ -13,7 +13,7 @@ struct RequestMachineTests {
         _ body: [[UInt8]] = [],
         limits: Limits = Limits()
     ) -> [String] {
-        var machine = RequestMachine(router: Router(limits: limits, hasDemo: false))
+        var machine = RequestMachine(router: Router(limits: limits, features: .demo(false)))
         let steps = self.feed(&machine, head, body)
         #expect(machine.isIdle)
         return steps
@@ -53,7 +53,7 @@ struct RequestMachineTests {
 
     @Test("A body of very many pieces costs a step for each, not their square")
     func tinyPieces() {
-        var machine = RequestMachine(router: Router(limits: Limits(), hasDemo: false))
+        var machine = RequestMachine(router: Router(limits: Limits(), features: .demo(false)))
         _ = machine.received(.head(head(.POST, "/topics/a/messages", [Self.chunked])))
         let count = Limits().messageBytesMax / 2
         let piece = HTTPServerRequestPart.body(ByteBuffer(string: "x"))
@@ -269,7 +269,7 @@ struct RequestMachineTests {
 
     @Test("Requests follow one another, good and bad, to one target and to others")
     func sequence() {
-        var machine = RequestMachine(router: Router(limits: Limits(), hasDemo: false))
+        var machine = RequestMachine(router: Router(limits: Limits(), features: .demo(false)))
         let data = [Array("data".utf8)]
         let a = "/topics/a/messages?event=ev"
         let table: [(HTTPRequestHead, String)] = [

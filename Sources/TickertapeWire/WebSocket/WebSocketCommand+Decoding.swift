@@ -160,7 +160,7 @@ private struct CommandFields {
 }
 
 /// A text of the client for a sentence: an answer must not be as long as the command.
-private func shortened(_ text: String) -> Substring {
+package func shortened(_ text: String) -> Substring {
     text.prefix(utf8BytesMax: 64)
 }
 

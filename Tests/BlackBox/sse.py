@@ -98,7 +98,7 @@ class Reader:
         if not block:
             self.sins.append("an empty block")
         if block_id is not None:
-            is_message = bool(data) and event != "tickertape.gap"
+            is_message = bool(data) and not (event or "").startswith("tickertape.")
             if self.ids and block_id < self.ids[-1] + is_message:
                 self.sins.append(f"id {block_id} after {self.ids[-1]}")
             self.last_id = str(block_id)

@@ -110,6 +110,50 @@ def test_the_page_comes_back_by_itself_when_the_broker_was_killed(start, demo):
     assert shown.most_streams == 1
 
 
+def change_transport(shown, to):
+    shown.page.check(f"#transport input[value={to}]", force=True)
+
+
+def test_the_transport_changes_in_mid_stream_and_nothing_is_missed_or_repeated(start, demo):
+    shown = demo(start("--demo"))
+    shown.wait_until_live()
+    shown.wait_for_last_id_beyond(0)
+    for n in range(9):
+        change_transport(shown, ("websocket", "eventsource")[n % 2])
+        shown.page.wait_for_timeout((30, 400, 1500)[n % 3])
+    shown.page.wait_for_selector("#switched:not(.waiting):not([hidden])", timeout=20_000)
+    told = shown.page.evaluate("({...document.querySelector('#switched').dataset})")
+    assert int(told["expected"]) > 50, told
+    assert (told["missing"], told["duplicates"]) == ("0", "0"), told
+    assert [shown.page.inner_text(f"#{name}") for name in ("changes", "missed", "disorder")] == [
+        "9", "0", "0"]
+    assert shown.most_streams <= 1
+    before = shown.last_id
+    shown.wait_for_last_id_beyond(before)
+    assert shown.errors == []
+
+
+def test_a_drop_costs_nothing_over_a_websocket_either(start, demo):
+    own = start("--demo")
+    shown = demo(own)
+    shown.wait_until_live()
+    change_transport(shown, "websocket")
+    shown.wait_until_live()
+    shown.wait_for_last_id_beyond(0)
+    shown.page.click("#drop")
+    shown.page.wait_for_selector("#recovered:not([hidden])", timeout=30_000)
+    told = shown.page.evaluate("({...document.querySelector('#recovered').dataset})")
+    assert int(told["expected"]) > 0 and told["cameBack"] == told["expected"], told
+    assert (told["missing"], told["duplicates"]) == ("0", "0"), told
+    own.kill()
+    shown.page.wait_for_selector("#state[data-state=reconnecting]")
+    before = shown.last_id
+    own.start()
+    shown.wait_until_live(20)
+    shown.wait_for_last_id_beyond(before, 20)
+    assert shown.page.inner_text("#disorder") == "0"
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_sticks_out_at_the_side(start, demo, width):
     shown = demo(start("--demo"), width=width)

@@ -21,7 +21,7 @@ class Gateway:
         self.connection = connect(
             f"ws://{broker.host}:{broker.port}{path}", subprotocols=list(protocols) or None,
             compression=compression, proxy=None, max_size=None, max_queue=None, ping_interval=None,
-            open_timeout=timeout, close_timeout=timeout, **more)
+            open_timeout=timeout, close_timeout=timeout, **more).__enter__()
         self.refs = itertools.count(1)
         self.pending = []
         self.hello = self.receive() if path == "/ws" else None

@@ -177,6 +177,8 @@ def test_deep_json_of_megabytes_costs_little(broker, client):
 
 def test_a_detail_is_short_whatever_was_sent(client):
     for command in ({"type": "x" * 1_000_000}, {"type": "ping", "y" * 1_000_000: 1},
-                    {**SUBSCRIBE, "topics": ["a*" * 100_000]}, {**PUBLISH, "topic": "*" * 100_000}):
+                    {**SUBSCRIBE, "topics": ["a*" * 100_000]}, {**PUBLISH, "topic": "*" * 100_000},
+                    {"type": "unsubscribe", "subscription": "a" + "\u0301" * 100_000},
+                    {"type": "a" + "\u0301" * 100_000}, {**PUBLISH, "\U0001f600" * 50_000: 1}):
         client.send(command)
         assert len(json.dumps(client.next(20))) < 2_000

@@ -130,11 +130,11 @@ def test_subscribing_and_unsubscribing_without_end_leaves_nothing_behind(start):
             sender.join()
             assert not failures
 
-        rounds(2000)
+        rounds(5000)
         before = own.resident_bytes
-        rounds(10_000)
+        rounds(50_000)
         grown = own.resident_bytes - before
-        print(f"10,000 subscriptions left {grown / 1024:.0f} KiB")
+        print(f"50,000 subscriptions left {grown / 1024:.0f} KiB")
         assert grown < 8 * MEBIBYTE
     own.check_serving()
 

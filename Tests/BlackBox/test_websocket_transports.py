@@ -126,7 +126,7 @@ def test_a_websocket_goes_on_where_an_event_stream_stopped_and_back(broker, topi
     with broker.follow(topic, after=0) as stream:
         events = stream.take(10)
     with Gateway(broker) as client:
-        client.subscribe(topic, after=stream.reader.last_id)
+        client.subscribe(topic, after=events[-1].id)
         messages = client.take(10)
     with broker.follow(topic, last_id=messages[-1]["id"]) as stream:
         rest = stream.take(10)

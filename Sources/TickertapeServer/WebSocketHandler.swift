@@ -29,9 +29,9 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     /// The number the next unnamed subscription gets, unless a name takes it.
     var nextSubscription = 1
     /// Subscriptions whose socket was full, in the order they are woken.
-    private var waiting = CircularBuffer<WebSocketSubscription>()
+    private var waiting = CircularBuffer<WebSocketSubscription>(initialCapacity: 1)
     /// Publishes that wait for the log.
-    var unanswered = CircularBuffer<Unanswered>()
+    var unanswered = CircularBuffer<Unanswered>(initialCapacity: 1)
     /// The number of the first of `unanswered`.
     var firstNumber = 0
 

@@ -21,7 +21,7 @@ extension LoopFanout {
         // Half of a slice at most, while live ones wait: neither starves the other.
         let pagesMax = self.dirty.isEmpty ? 4 : 2
         for _ in 0..<pagesMax {
-            guard let subscription = self.behind.popFirst() else { break }
+            guard let subscription = self.nextBehind() else { break }
             self.readPage(subscription)
             left -= self.limits.sliceSubscribersMax / 4
         }
@@ -29,6 +29,14 @@ extension LoopFanout {
             left -= self.serve(audience, atMost: left)
         }
         self.scheduleSlice()
+    }
+
+    /// The next that waits for a page; those that have closed meanwhile cost no place.
+    private func nextBehind() -> Subscription? {
+        while let subscription = self.behind.popFirst() {
+            if subscription.machine.cursor != nil { return subscription }
+        }
+        return nil
     }
 
     /// - Returns: How many subscriptions were served.

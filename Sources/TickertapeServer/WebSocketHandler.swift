@@ -39,7 +39,12 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     private var replies = ByteBuffer()
     private var isTaking = false
     private var isReading = true
-    private(set) var deadline = Int.max
+    /// When the next heartbeat is due.
+    private var beatDeadline = Int.max
+    /// When the message that is arriving has to be complete.
+    private var messageDeadline = Int.max
+
+    var deadline: Int { min(self.beatDeadline, self.messageDeadline) }
 
     /// A publish that waits for the log.
     struct Unanswered {
@@ -84,7 +89,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         } else if hasChosenProtocol {
             self.greet()
         }
-        self.deadline = self.server.deadline(
+        self.beatDeadline = self.server.deadline(
             seconds: self.greeting == .said ? self.server.limits.heartbeatSeconds : 0
         )
         self.writeReplies()
@@ -156,14 +161,26 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         while self.machine.takesMessages, self.isWritable,
             let event = self.reader.next(self.windowBits == nil ? nil : self.server.inflater)
         {
+            if case .message = event { self.messageDeadline = Int.max }
             self.take(event)
             if self.replies.readableBytes >= Self.repliesBytesMax { self.writeReplies() }
         }
         self.isTaking = false
         self.writeReplies()
+        if self.reader.isIdle {
+            self.messageDeadline = Int.max
+        } else if self.messageDeadline == Int.max {
+            self.waitForMessage()
+        }
         // A peer that has ended its side is still read from, so that its close arrives.
         self.setReading(
             self.machine.hasEnded || (self.machine.takesMessages && self.isWritable)
+        )
+    }
+
+    private func waitForMessage() {
+        self.messageDeadline = self.server.deadline(
+            seconds: self.server.limits.requestTimeoutSeconds
         )
     }
 
@@ -287,7 +304,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         self.closeSubscriptions()
         if action != .end { WebSocketFrame.writeClose(code, reason, into: &self.replies) }
         self.writeReplies()
-        self.deadline = self.server.deadline(seconds: self.server.limits.closeSeconds)
+        self.beatDeadline = self.server.deadline(seconds: self.server.limits.closeSeconds)
         guard action != .close else { return }
         // Closing at once could reset the connection before the peer has read why.
         context.close(mode: .output, promise: nil)
@@ -311,10 +328,14 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
 
     func deadlineReached() {
         guard self.machine.isOpen else {
+            self.beatDeadline = Int.max
+            self.messageDeadline = Int.max
             self.context?.close(promise: nil)
             return
         }
-        self.deadline = self.server.deadline(seconds: self.server.limits.heartbeatSeconds)
+        if self.messageDeadline <= self.server.tick { self.messageDeadlineReached() }
+        guard self.beatDeadline <= self.server.tick else { return }
+        self.beatDeadline = self.server.deadline(seconds: self.server.limits.heartbeatSeconds)
         guard self.greeting == .said || self.machine.hasBeenHeard else {
             self.greet()
             self.writeReplies()
@@ -327,5 +348,19 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         case .drop: self.context?.close(promise: nil)
         case .none: break
         }
+    }
+
+    /// As with a request: what begins to arrive is not held for ever.
+    private func messageDeadlineReached() {
+        guard self.isReading else {
+            // It was not read from: not its fault.
+            self.waitForMessage()
+            return
+        }
+        self.messageDeadline = Int.max
+        self.fail(
+            .protocolError,
+            "a message arrives within \(self.server.limits.requestTimeoutSeconds) seconds"
+        )
     }
 }

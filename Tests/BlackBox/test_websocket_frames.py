@@ -12,7 +12,7 @@ from frames import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawWebSocket,
 from gateway import Gateway
 from wire import Closed
 
-COMMAND_BYTES = 6 * 1_048_576 + 65_536
+COMMAND_BYTES = 16_777_216
 PING_COMMAND = b'{"ref":1,"type":"ping"}'
 
 

@@ -98,7 +98,7 @@ def test_fragments_that_add_up_to_too_much_are_1009(broker, socket):
     fragment = encode(CONTINUATION, b" " * 100_000, fin=False)
     try:
         socket.send(encode(TEXT, b"{", fin=False))
-        for _ in range(100):
+        for _ in range(200):
             socket.send(fragment)
     except OSError:
         pass  # Closed while we still sent.

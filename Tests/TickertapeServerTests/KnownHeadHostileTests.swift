@@ -73,6 +73,7 @@ struct KnownHeadHostileTests {
 
     static let others = [
         Request("zeros", start + "Content-Length: 0001\r\n\r\n1", 201, stored: "1"),
+        Request("spaces", start + "Content-Length: \t1 \r\n\r\n1", 201, stored: "1"),
         Request("no body", post(target, ""), 201, stored: ""),
         Request("a request as body", post(target, known), 201, stored: known),
         Request("a body that looks like heads", post(target, "\r\n\r\n"), 201, stored: "\r\n\r\n"),

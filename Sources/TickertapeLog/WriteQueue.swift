@@ -88,10 +88,13 @@ final class WriteQueue: Sendable {
     func poll(taken: Int) -> [Submission] {
         self.condition.lock()
         defer { self.condition.unlock() }
-        let admitted = self.messages.load(ordering: .relaxed)
-        if self.waiting.submissions.isEmpty && admitted > taken && !self.waiting.isClosed {
-            let wait = Double(self.limits.turnMicrosecondsMax) / 1_000_000
-            _ = self.condition.wait(until: Date(timeIntervalSinceNow: wait))
+        let wait = Double(self.limits.turnMicrosecondsMax) / 1_000_000
+        let deadline = Date(timeIntervalSinceNow: wait)
+        // A loop: a signal may be late and tell of what was taken already.
+        while self.waiting.submissions.isEmpty && !self.waiting.isClosed
+            && self.messages.load(ordering: .relaxed) > taken
+        {
+            if !self.condition.wait(until: deadline) { break }
         }
         return self.takeAll()
     }

@@ -188,6 +188,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     var cannotStart: Bool {
         self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
+            // Nobody would learn what became of a request behind the last one (RFC 9112 §9.6).
+            || (self.answers.last?.end.mustClose ?? false)
     }
 
     func hold(_ part: HTTPServerRequestPart) {

@@ -24,9 +24,10 @@ extension ConnectionHandler {
         )
         let connection = ConnectionHandler(server: server)
         let shortcut = KnownHeadHandler(connection: connection)
-        connection.parsers = [shortcut, decoder]
         try pipeline.addHandler(shortcut)
         try pipeline.addHandler(decoder)
         try pipeline.addHandler(connection)
+        // Last: handlers that were not added would keep each other for good.
+        connection.parsers = [shortcut, decoder]
     }
 }

@@ -63,33 +63,33 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         self.place = self.place(after: head + last.bodyBytes - buffer.readableBytes)
-        guard case .unknown = self.place else {
-            if let target = last.plainPublish {
-                self.known = buffer.withUnsafeReadableBytes {
-                    KnownHead(.init(rebasing: $0[..<head]), target: target)
-                }
-            }
-            return
+        if case .unknown = self.place { return }
+        guard let target = last.plainPublish else { return }
+        self.known = buffer.withUnsafeReadableBytes {
+            KnownHead(.init(rebasing: $0[..<head]), target: target)
         }
     }
 
+    /// Where a request has so many bytes left.
+    ///
+    /// More than one request in what was read makes `left` too small: it is then used up before
+    /// the last of them ends, where the machine is not idle.
     private func place(after left: Int) -> Place {
-        if left > 0 { return .body(left) }
-        return left == 0 && self.connection.machine.isIdle ? .start : .unknown
+        guard left >= 0, self.connection.machine.isIdle == (left == 0) else { return .unknown }
+        return left == 0 ? .start : .body(left)
     }
 }
 
 /// How many bytes of `bytes` are a head, its empty line included.
+///
+/// Nothing where one line ends in LF alone, or the first is empty: what a decoder makes of these is
+/// its own business (RFC 9112 §2.2), so that a head can end nowhere else than here.
 private func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
-    let end: StaticString = "\r\n\r\n"
-    var from = 0
-    while let index = bytes[from...].firstIndex(of: UInt8(ascii: "\r")) {
-        guard bytes.count - index >= end.utf8CodeUnitCount else { return nil }
-        let candidate = bytes[index..<index + end.utf8CodeUnitCount]
-        if candidate.elementsEqual(UnsafeBufferPointer(start: end.utf8Start, count: 4)) {
-            return index + end.utf8CodeUnitCount
-        }
-        from = index + 1
+    var start = 0
+    while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        guard end > start, bytes[end - 1] == UInt8(ascii: "\r") else { return nil }
+        if end == start + 1 { return start > 0 ? end + 1 : nil }
+        start = end + 1
     }
     return nil
 }

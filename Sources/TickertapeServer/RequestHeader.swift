@@ -33,7 +33,8 @@ struct RequestHeader {
             case 12 where isSame(name, "content-type"): self.contentType = value
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
             case 14 where isSame(name, "content-length"):
-                self.contentLength = Int(value)
+                // The parser leaves the whitespace behind it (RFC 9110 §5.5).
+                self.contentLength = Int(trimmed(value[...]))
             case 15 where isSame(name, "idempotency-key"):
                 self.idempotencyKey = value
                 self.idempotencyKeyCount += 1

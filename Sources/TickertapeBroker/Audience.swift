@@ -159,7 +159,13 @@ final class Audience {
         _ recent: inout RecentBatches,
         _ encoder: FrameEncoder
     ) -> ByteBuffer? {
-        var frames = ByteBufferAllocator().buffer(capacity: 1_024)
+        // Counted by payload before anything is encoded; frames are rarely smaller.
+        var bytes = 0
+        for position in self.pending[start...] {
+            bytes += recent.bytes(at: position)
+            if bytes > bytesMax && position.id != self.pending[start].id { return nil }
+        }
+        var frames = ByteBufferAllocator().buffer(capacity: bytes)
         var index = start
         while index < self.pending.count {
             let run = self.run(from: index)

@@ -68,6 +68,10 @@ extension LoopFanout {
         guard let cursor = subscription.machine.cursor else {
             preconditionFailure("a live subscription has a cursor")
         }
+        guard !(subscription.transport?.isRefused() ?? false) else {
+            self.socketFilled(subscription)
+            return
+        }
         let delivery = audience.delivery(
             after: cursor,
             format: subscription.format,
@@ -140,7 +144,7 @@ extension LoopFanout {
     }
 
     func take(_ page: Result<EncodedPage, LogError>, number: Int) {
-        guard let subscription = self.reading.removeValue(forKey: number) else { return }
+        guard let subscription = self.takeReading(number) else { return }
         switch page {
         case .success(let page): self.write(page, subscription)
         case .failure: self.endEarly(subscription)
@@ -164,11 +168,12 @@ extension LoopFanout {
             },
             subscription
         )
+        subscription.transport?.pageWritten()
     }
 
     /// A page that is not written is read again when the socket drains.
     private func isRefused(_ subscription: Subscription) -> Bool {
-        guard subscription.transport?.refusesPage() ?? false else { return false }
+        guard subscription.transport?.isRefused() ?? false else { return false }
         self.perform(subscription.change { $0.pageRefused() }, subscription)
         return true
     }

@@ -56,12 +56,11 @@ package final class LoopFanout: @unchecked Sendable {
     /// Once it is true, batches wake the loop; those that came before are taken when it turns.
     var isFollowed: Bool { self.hasAudience.load(ordering: .sequentiallyConsistent) }
 
-    /// The audience of a filter, with this loop up to date.
+    /// The audience of a filter, with this loop up to date: replay that has reached the live tail
+    /// has reached everything committed before.
     private func audience(for filter: TopicFilter) -> Audience {
-        if self.index.isEmpty {
-            self.hasAudience.store(true, ordering: .sequentiallyConsistent)
-            for batch in self.inbox.takeBatches() { self.note(batch) }
-        }
+        if self.index.isEmpty { self.hasAudience.store(true, ordering: .sequentiallyConsistent) }
+        for batch in self.inbox.takeBatches() { self.note(batch) }
         return self.index.audience(for: filter)
     }
 
@@ -178,7 +177,7 @@ package final class LoopFanout: @unchecked Sendable {
     }
 
     private func found(_ tail: Result<TailStart, LogError>, number: Int) {
-        guard let subscription = self.reading.removeValue(forKey: number) else { return }
+        guard let subscription = self.takeReading(number) else { return }
         switch tail {
         case .success(let tail):
             subscription.tail = tail
@@ -203,9 +202,13 @@ package final class LoopFanout: @unchecked Sendable {
         self.perform(subscription.change { $0.socketFilled() }, subscription)
     }
 
-    package func socketDrained(_ subscription: Subscription) {
-        self.perform(subscription.change { $0.socketDrained() }, subscription)
+    /// - Returns: Whether a page is read now.
+    @discardableResult
+    package func socketDrained(_ subscription: Subscription) -> Bool {
+        let action = subscription.change { $0.socketDrained() }
+        self.perform(action, subscription)
         self.scheduleSlice()
+        return action == .readPage
     }
 
     package func close(_ subscription: Subscription) {
@@ -240,6 +243,11 @@ package final class LoopFanout: @unchecked Sendable {
     /// The log could not be read: the client comes back with its cursor, nothing is lost.
     func endEarly(_ subscription: Subscription) {
         subscription.transport?.end(.logUnavailable)
+    }
+
+    /// Who waits for what was read under this number, unless it was closed meanwhile.
+    func takeReading(_ number: Int) -> Subscription? {
+        self.reading.removeValue(forKey: number).flatMap { $0.beatIndex >= 0 ? $0 : nil }
     }
 
     func number(_ subscription: Subscription) -> Int {

@@ -62,6 +62,12 @@ struct RecentBatches {
         return self.firstSequence + self.kept.count - 1
     }
 
+    /// What the message at `position` counts, about.
+    func bytes(at position: Position) -> Int {
+        let offset = position.sequence - self.firstSequence
+        return self.kept[offset: offset].batch.messages[position.index].bytes
+    }
+
     /// Appends the frames of messages `range` of one batch to `buffer`.
     mutating func write(
         _ range: ClosedRange<Int>,
@@ -71,7 +77,8 @@ struct RecentBatches {
         into buffer: inout ByteBuffer
     ) {
         let offset = sequence - self.firstSequence
-        guard let place = self.encodedPlace(offset, format.encoding, encoder) else {
+        let place = self.encodedPlace(offset, format.encoding, wanted: range.count, encoder)
+        guard let place else {
             for message in self.kept[offset: offset].batch.messages[range] {
                 encoder.write(message, as: format, into: &buffer)
             }
@@ -137,16 +144,19 @@ struct RecentBatches {
     }
 
     /// Where the frames of a batch stand, encoded now if they were not; nothing when no more
-    /// formats are kept.
+    /// formats are kept, or when few of its messages are wanted in a format that few may share.
     private mutating func encodedPlace(
         _ offset: Int,
         _ encoding: WireFormat,
+        wanted: Int,
         _ encoder: FrameEncoder
     ) -> Int? {
         let known = self.kept[offset: offset].encoded
         if let place = known.firstIndex(where: { $0.format == encoding }) { return place }
-        guard known.count < Self.formatsMax else { return nil }
         let batch = self.kept[offset: offset].batch
+        guard known.count < Self.formatsMax,
+            encoding.isCommon || wanted * 2 > batch.messages.count
+        else { return nil }
         var encoded = Encoded(
             format: encoding,
             frames: ByteBufferAllocator().buffer(capacity: batch.bytes)

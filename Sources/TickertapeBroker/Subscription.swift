@@ -21,17 +21,21 @@ package protocol SubscriptionTransport: AnyObject {
     /// - Returns: Whether the socket is full: the subscription then waits for `socketDrained`.
     func write(_ frames: ByteBuffer) -> Bool
 
-    /// Whether the socket is full with what others wrote: the page is read again later, and
-    /// `socketDrained` is told then.
-    func refusesPage() -> Bool
+    /// Whether the socket is full with what others wrote; `socketDrained` is told later then.
+    func isRefused() -> Bool
+
+    /// A page was written, or had nothing to write.
+    func pageWritten()
 
     /// Ends the connection for now; the subscriber is told when to come back.
     func end(_ reason: SubscriptionEnd)
 }
 
 extension SubscriptionTransport {
-    /// Who has a socket of its own is asked for no page while it is full.
-    package func refusesPage() -> Bool { false }
+    /// Who has a socket of its own is brought nothing while it is full.
+    package func isRefused() -> Bool { false }
+
+    package func pageWritten() {}
 }
 
 /// Why the broker ends a subscription that it did not want to end.

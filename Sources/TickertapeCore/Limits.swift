@@ -158,6 +158,11 @@ package struct Limits: Sendable {
     package var unansweredBytesMax = 1_048_576
     /// Messages from this size on are compressed for those who take it.
     package var compressionBytesMin = 512
+    /// Messages over this are not: the loop would stand still for milliseconds.
+    package var compressionBytesMax = 262_144
+    /// Commands of one connection that are carried out in one turn of its loop; each topic of a
+    /// subscription counts as one more.
+    package var commandsPerTurnMax = 64
     /// Heartbeats without a sign of life after a ping; then the peer is gone.
     package var unansweredPingsMax = 2
     /// Seconds the peer has to answer a close.

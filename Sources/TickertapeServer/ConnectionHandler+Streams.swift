@@ -59,6 +59,7 @@ extension ConnectionHandler {
         do {
             try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
         } catch {
+            self.server.count.closeStream()
             context.close(promise: nil)
             return false
         }

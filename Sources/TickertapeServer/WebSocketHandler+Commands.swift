@@ -9,7 +9,9 @@ extension WebSocketHandler {
     func take(_ command: WebSocketCommand.Decoded) {
         do throws(Problem) {
             switch try command.result.get() {
-            case .subscribe(let subscribe): try self.subscribe(subscribe, command.ref)
+            case .subscribe(let subscribe):
+                self.commandsLeft -= subscribe.topics.count
+                try self.subscribe(subscribe, command.ref)
             case .unsubscribe(let name): try self.unsubscribe(name, command.ref)
             case .publish(let publish): try self.publish(publish, command.ref)
             case .ping: self.reply { WebSocketMessage.writePong(ref: command.ref, into: &$0) }
@@ -58,13 +60,13 @@ extension WebSocketHandler {
     }
 
     /// The name that was given, or a number.
-    private func name(_ given: String?) throws(Problem) -> String {
+    private func name(_ given: String?) throws(Problem) -> SubscriptionName {
         guard let given else {
-            while self.subscriptions[String(self.nextSubscription)] != nil {
+            while true {
+                let number = SubscriptionName(String(self.nextSubscription))
                 self.nextSubscription += 1
+                if self.subscriptions[number] == nil { return number }
             }
-            defer { self.nextSubscription += 1 }
-            return String(self.nextSubscription)
         }
         let bytesMax = self.server.limits.subscriptionNameBytesMax
         guard (1...bytesMax).contains(given.utf8.count),
@@ -75,14 +77,16 @@ extension WebSocketHandler {
                 "'subscription' is 1 to \(bytesMax) bytes without control characters"
             )
         }
-        guard self.subscriptions[given] == nil else {
+        let name = SubscriptionName(given)
+        guard self.subscriptions[name] == nil else {
             throw Problem(.subscriptionExists, "there is a subscription '\(given)' already")
         }
-        return given
+        return name
     }
 
     private func unsubscribe(_ name: String, _ ref: WebSocketRef?) throws(Problem) {
-        guard let subscription = self.subscriptions.removeValue(forKey: name) else {
+        guard let subscription = self.subscriptions.removeValue(forKey: SubscriptionName(name))
+        else {
             throw Problem(
                 .unknownSubscription,
                 "there is no subscription '\(shortened(name))' on this connection"

@@ -25,7 +25,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     private var reader: WebSocketReader
     var machine: WebSocketSessionMachine
 
-    var subscriptions: [String: WebSocketSubscription] = [:]
+    var subscriptions: [SubscriptionName: WebSocketSubscription] = [:]
     /// The number the next unnamed subscription gets, unless a name takes it.
     var nextSubscription = 1
     /// Subscriptions whose socket was full, in the order they are woken.
@@ -38,6 +38,12 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     /// Replies that leave together.
     private var replies = ByteBuffer()
     private var isTaking = false
+    /// Commands that may still be carried out in this turn.
+    var commandsLeft = 0
+    /// The others wait for the next turn.
+    private var isResting = false
+    /// RFC 6455 §5.5.1: no data behind a close.
+    private var hasWrittenClose = false
     private var isReading = true
     /// When the next heartbeat is due.
     private var beatDeadline = Int.max
@@ -58,6 +64,9 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         case due
         case said
     }
+
+    /// A message counts as one command for each so many bytes.
+    private static let largeBytes = 4_096
 
     /// Replies over this are written before the next command is looked at.
     private static let repliesBytesMax = 16_384
@@ -156,12 +165,16 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     /// Looks at messages for as long as that may go on.
     func takeMessages() {
         // What a command causes may come back here.
-        guard !self.isTaking else { return }
+        guard !self.isTaking, !self.isResting else { return }
         self.isTaking = true
-        while self.machine.takesMessages, self.isWritable,
+        self.commandsLeft = self.server.limits.commandsPerTurnMax
+        while self.commandsLeft > 0, self.machine.takesMessages, self.isWritable,
             let event = self.reader.next(self.windowBits == nil ? nil : self.server.inflater)
         {
-            if case .message = event { self.messageDeadline = Int.max }
+            if case .message(_, let payload) = event {
+                self.messageDeadline = Int.max
+                self.commandsLeft -= 1 + payload.readableBytes / Self.largeBytes
+            }
             self.take(event)
             if self.replies.readableBytes >= Self.repliesBytesMax { self.writeReplies() }
         }
@@ -172,10 +185,24 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         } else if self.messageDeadline == Int.max {
             self.waitForMessage()
         }
-        // A peer that has ended its side is still read from, so that its close arrives.
+        if self.commandsLeft <= 0 { self.rest() }
+        // After the end it is still read from, so that what the peer has sent does not reset
+        // the connection.
         self.setReading(
-            self.machine.hasEnded || (self.machine.takesMessages && self.isWritable)
+            self.machine.hasEnded
+                || (self.machine.takesMessages && self.isWritable && !self.isResting)
         )
+    }
+
+    /// Lets the loop poll its sockets before more commands of this one are carried out.
+    private func rest() {
+        guard let loop = self.context?.eventLoop.assumeIsolated() else { return }
+        self.isResting = true
+        // A timer, not a task: a task would run before the next poll.
+        loop.scheduleTask(in: .microseconds(2)) {
+            self.isResting = false
+            self.takeMessages()
+        }
     }
 
     private func waitForMessage() {
@@ -215,6 +242,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     private func setReading(_ isReading: Bool) {
         guard isReading != self.isReading, let context = self.context else { return }
         self.isReading = isReading
+        // The time in which it was not read from does not count.
+        if isReading && self.messageDeadline != Int.max { self.waitForMessage() }
         try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
@@ -224,7 +253,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
 
     /// Adds a reply to those of this turn.
     func reply(_ write: (inout ByteBuffer) -> Void) {
-        guard !self.machine.hasEnded else { return }
+        guard !self.machine.hasEnded, !self.hasWrittenClose else { return }
         self.greetIfDue()
         var text = ByteBufferAllocator().buffer(capacity: 128)
         write(&text)
@@ -259,11 +288,10 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
 
     /// One at a time: the page of each may fill the socket again. It wakes the next.
     func wakeNext() {
-        guard self.isWritable else { return }
-        while let next = self.waiting.popFirst() {
+        guard self.machine.takesCommands else { return }
+        while self.isWritable, let next = self.waiting.popFirst() {
             guard let subscription = next.subscription else { continue }
-            self.server.fanout.socketDrained(subscription)
-            return
+            if self.server.fanout.socketDrained(subscription) { return }
         }
     }
 
@@ -303,6 +331,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         guard let context = self.context, action != .none else { return }
         self.closeSubscriptions()
         if action != .end { WebSocketFrame.writeClose(code, reason, into: &self.replies) }
+        self.hasWrittenClose = true
+        self.messageDeadline = Int.max
         self.writeReplies()
         self.beatDeadline = self.server.deadline(seconds: self.server.limits.closeSeconds)
         guard action != .close else { return }
@@ -321,6 +351,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     func close(_ subscription: WebSocketSubscription) {
         guard let open = subscription.subscription else { return }
         subscription.subscription = nil
+        self.waiting.removeAll { $0 === subscription }
         self.server.fanout.close(open)
     }
 

@@ -6,13 +6,14 @@ import TickertapeWire
 ///
 /// Confined to its event loop.
 final class WebSocketSubscription: SubscriptionTransport {
-    let name: String
+    let name: SubscriptionName
     let format: WireFormat
     private let ref: WebSocketRef?
     private weak var connection: WebSocketHandler?
     var subscription: Subscription?
 
-    init(name: String, ref: WebSocketRef?, windowBits: Int?, connection: WebSocketHandler) {
+    init(name: SubscriptionName, ref: WebSocketRef?, windowBits: Int?, connection: WebSocketHandler)
+    {
         self.name = name
         self.ref = ref
         self.format = .webSocket(subscription: name, windowBits: windowBits)
@@ -22,7 +23,7 @@ final class WebSocketSubscription: SubscriptionTransport {
     func opening(head: Int64, cursor: Int64?) -> ByteBuffer {
         var text = ByteBufferAllocator().buffer(capacity: 96)
         self.connection?.greetIfDue()
-        WebSocketMessage.writeSubscribed(self.name, head: head, ref: self.ref, into: &text)
+        WebSocketMessage.writeSubscribed(self.name.text, head: head, ref: self.ref, into: &text)
         var frame = ByteBufferAllocator().buffer(capacity: text.readableBytes + 4)
         WebSocketFrame.write(.text, text, isCompressed: false, into: &frame)
         return frame
@@ -36,14 +37,14 @@ final class WebSocketSubscription: SubscriptionTransport {
     }
 
     /// Several subscriptions share a socket: what does not fit is read again later.
-    func refusesPage() -> Bool {
-        guard let connection = self.connection else { return false }
-        guard !connection.isWritable else {
-            connection.wakeNext()
-            return false
-        }
+    func isRefused() -> Bool {
+        guard let connection = self.connection, !connection.isWritable else { return false }
         connection.wakeWhenDrained(self)
         return true
+    }
+
+    func pageWritten() {
+        self.connection?.wakeNext()
     }
 
     func end(_ reason: SubscriptionEnd) {

@@ -7,13 +7,13 @@ package import TickertapeCore
 package final class FrameEncoder {
     private var text = ByteBuffer()
     private var deflaters: [Int: WebSocketDeflater] = [:]
-    private let compressionBytesMin: Int
+    private let limits: Limits
 
     /// Scratch space over this is given back.
     private static let textBytesKept = 65_536
 
     package init(limits: Limits) {
-        self.compressionBytesMin = limits.compressionBytesMin
+        self.limits = limits
     }
 
     package func write(
@@ -25,7 +25,7 @@ package final class FrameEncoder {
         case .eventStream: EventStreamFrame.write(message, into: &buffer)
         case .webSocket(let name, let windowBits):
             self.writeText(windowBits: windowBits, into: &buffer) {
-                WebSocketMessage.write(message, for: name, into: &$0)
+                WebSocketMessage.write(message, for: name.text, into: &$0)
             }
         }
     }
@@ -35,7 +35,7 @@ package final class FrameEncoder {
         case .eventStream: EventStreamFrame.write(gap, into: &buffer)
         case .webSocket(let name, _):
             self.writeText(windowBits: nil, into: &buffer) {
-                WebSocketMessage.write(gap, for: name, into: &$0)
+                WebSocketMessage.write(gap, for: name.text, into: &$0)
             }
         }
     }
@@ -50,7 +50,7 @@ package final class FrameEncoder {
         case .eventStream: EventStreamFrame.writeCursor(id, into: &buffer)
         case .webSocket(let name, _):
             self.writeText(windowBits: nil, into: &buffer) {
-                WebSocketMessage.writeCursor(id, for: name, into: &$0)
+                WebSocketMessage.writeCursor(id, for: name.text, into: &$0)
             }
         }
     }
@@ -65,7 +65,7 @@ package final class FrameEncoder {
         case .eventStream: EventStreamFrame.writeCaughtUp(id, into: &buffer)
         case .webSocket(let name, _):
             self.writeText(windowBits: nil, into: &buffer) {
-                WebSocketMessage.writeCaughtUp(id, for: name, into: &$0)
+                WebSocketMessage.writeCaughtUp(id, for: name.text, into: &$0)
             }
         }
     }
@@ -86,7 +86,8 @@ package final class FrameEncoder {
         windowBits: Int?,
         into buffer: inout ByteBuffer
     ) {
-        guard let windowBits, payload.readableBytes >= self.compressionBytesMin else {
+        let sizes = self.limits.compressionBytesMin...self.limits.compressionBytesMax
+        guard let windowBits, sizes.contains(payload.readableBytes) else {
             WebSocketFrame.write(opcode, payload, isCompressed: false, into: &buffer)
             return
         }

@@ -6,13 +6,21 @@ package enum WireFormat: Hashable, Sendable {
     /// - Parameters:
     ///   - subscription: Its name, which stands in every message.
     ///   - windowBits: For those that take compressed messages: the window to compress with.
-    case webSocket(subscription: String, windowBits: Int?)
+    case webSocket(subscription: SubscriptionName, windowBits: Int?)
 
     /// The format whose encoded messages can be used for this one: framing is added afterwards.
     package var encoding: WireFormat {
         switch self {
         case .eventStream: .eventStream(.plain)
         case .webSocket: self
+        }
+    }
+
+    /// Whether all subscriptions of the transport share it.
+    package var isCommon: Bool {
+        switch self {
+        case .eventStream: true
+        case .webSocket: false
         }
     }
 

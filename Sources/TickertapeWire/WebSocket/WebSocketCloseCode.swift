@@ -13,7 +13,6 @@ package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package static let messageTooBig = Self(rawValue: 1_009)
     package static let internalError = Self(rawValue: 1_011)
     package static let serviceRestart = Self(rawValue: 1_012)
-    package static let tryAgainLater = Self(rawValue: 1_013)
 
     /// Whether a peer may send the code.
     ///

@@ -28,10 +28,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "TickertapeCore", swiftSettings: settings),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "TickertapeWire",
             dependencies: [
+                "CZlib",
                 "TickertapeCore",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings
@@ -71,7 +74,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: [.embedInCode("Demo/demo.html")],
+            resources: [.embedInCode("Demo/demo.html"), .embedInCode("Demo/chat.html")],
             swiftSettings: settings
         ),
         .executableTarget(

@@ -30,14 +30,20 @@ final class Audience {
     /// Nothing between two passes.
     private var passThrough: Int64?
 
-    private var joined: [Joined?] = [nil, nil]
+    /// What was joined in the pass under way.
+    private var joined: [Joined] = []
+    /// Where the next one goes when there is no more room.
+    private var nextJoined = 0
 
-    /// Frames joined for one write.
+    /// One write, for all who stand at the same place and take the same format.
     private struct Joined {
+        let format: WireFormat
         let firstID: Int64
         let lastID: Int64
-        let frames: ByteBuffer
+        let delivery: Delivery
     }
+
+    private static let joinedMax = 8
 
     init(_ filter: TopicFilter) {
         self.filter = filter
@@ -108,7 +114,8 @@ final class Audience {
         self.passThrough = nil
         self.pending.removeFirst(served)
         self.passIndex = 0
-        self.joined = [nil, nil]
+        self.joined.removeAll(keepingCapacity: true)
+        self.nextJoined = 0
     }
 
     /// What a live subscription is to be sent.
@@ -121,43 +128,62 @@ final class Audience {
 
     func delivery(
         after cursor: Int64,
-        framing: StreamFraming,
+        format: WireFormat,
         bytesMax: Int,
-        recent: inout RecentBatches
+        recent: inout RecentBatches,
+        encoder: FrameEncoder
     ) -> Delivery {
         if self.evictedThrough > cursor { return .tooMuch }
         let start = self.firstPending(after: cursor)
         guard start < self.pending.count, let last = self.pending.last else { return .nothing }
         let first = self.pending[start]
         if first.sequence < recent.firstSequence { return .tooMuch }
-        if let ready = self.joined[framing.rawValue], ready.firstID == first.id,
-            ready.lastID == last.id
-        {
-            return .frames(ready.frames, through: last.id)
+        let ready = self.joined.first {
+            $0.firstID == first.id && $0.lastID == last.id && $0.format == format
         }
-        var bytes = 0
-        for position in self.pending[start...] {
-            bytes += recent.frameBytes(at: position)
-            if bytes > bytesMax && position.id != first.id { return .tooMuch }
-        }
-        var frames = ByteBufferAllocator().buffer(capacity: bytes)
+        if let ready { return ready.delivery }
+        let frames = self.join(from: start, format, bytesMax: bytesMax, &recent, encoder)
+        let delivery: Delivery =
+            frames.map { .frames(encoder.wrap($0, as: format), through: last.id) } ?? .tooMuch
+        self.keep(
+            Joined(format: format, firstID: first.id, lastID: last.id, delivery: delivery)
+        )
+        return delivery
+    }
+
+    /// The frames of everything pending from `start` on, unless one write cannot take them.
+    private func join(
+        from start: Int,
+        _ format: WireFormat,
+        bytesMax: Int,
+        _ recent: inout RecentBatches,
+        _ encoder: FrameEncoder
+    ) -> ByteBuffer? {
+        var frames = ByteBufferAllocator().buffer(capacity: 1_024)
         var index = start
         while index < self.pending.count {
             let run = self.run(from: index)
             recent.write(
                 self.pending[run.lowerBound].index...self.pending[run.upperBound].index,
                 of: self.pending[index].sequence,
+                as: format,
+                encoder,
                 into: &frames
             )
             index = run.upperBound + 1
+            // A single message is written whatever its size.
+            if frames.readableBytes > bytesMax && index - start > 1 { return nil }
         }
-        let framed = framing.wrap(frames)
-        self.joined[framing.rawValue] = Joined(
-            firstID: first.id,
-            lastID: last.id,
-            frames: framed
-        )
-        return .frames(framed, through: last.id)
+        return frames
+    }
+
+    private func keep(_ joined: Joined) {
+        guard self.joined.count == Self.joinedMax else {
+            self.joined.append(joined)
+            return
+        }
+        self.joined[self.nextJoined] = joined
+        self.nextJoined = (self.nextJoined + 1) % Self.joinedMax
     }
 
     /// Pending messages that stand side by side in one batch.

@@ -19,19 +19,26 @@ struct EncodedPage: Sendable {
         self.gaps = gaps
     }
 
-    init(_ page: Page, after cursor: Int64, gaps: GapTeller, framing: StreamFraming) {
+    init(
+        _ page: Page,
+        after cursor: Int64,
+        gaps: GapTeller,
+        format: WireFormat,
+        limits: Limits
+    ) {
+        let encoder = FrameEncoder(limits: limits)
         var gaps = gaps
         var lastWritten: Int64?
         let bytes = page.messages.reduce(0) { $0 + $1.bytes }
         var frames = ByteBufferAllocator().buffer(capacity: bytes + 64)
         if let gap = gaps.gap(before: page, after: cursor) {
-            EventStreamFrame.write(gap, into: &frames)
+            encoder.write(gap, as: format, into: &frames)
             lastWritten = gap.cursor
         }
-        for message in page.messages { EventStreamFrame.write(message, into: &frames) }
+        for message in page.messages { encoder.write(message, as: format, into: &frames) }
         if let last = page.messages.last { lastWritten = last.id }
         self.init(
-            frames: frames.readableBytes > 0 ? framing.wrap(frames) : frames,
+            frames: encoder.wrap(frames, as: format),
             through: page.through,
             lastWritten: lastWritten,
             gaps: gaps

@@ -21,7 +21,7 @@ extension LoopFanout {
         // Half of a slice at most, while live ones wait: neither starves the other.
         let pagesMax = self.dirty.isEmpty ? 4 : 2
         for _ in 0..<pagesMax {
-            guard let subscription = self.behind.popFirst() else { break }
+            guard let subscription = self.nextBehind() else { break }
             self.readPage(subscription)
             left -= self.limits.sliceSubscribersMax / 4
         }
@@ -29,6 +29,14 @@ extension LoopFanout {
             left -= self.serve(audience, atMost: left)
         }
         self.scheduleSlice()
+    }
+
+    /// The next that waits for a page; those that have closed meanwhile cost no place.
+    private func nextBehind() -> Subscription? {
+        while let subscription = self.behind.popFirst() {
+            if subscription.machine.cursor != nil { return subscription }
+        }
+        return nil
     }
 
     /// - Returns: How many subscriptions were served.
@@ -62,9 +70,10 @@ extension LoopFanout {
         }
         let delivery = audience.delivery(
             after: cursor,
-            framing: subscription.framing,
+            format: subscription.format,
             bytesMax: self.limits.writeBytesMax,
-            recent: &self.recent
+            recent: &self.recent,
+            encoder: self.encoder
         )
         switch delivery {
         case .nothing: break
@@ -76,19 +85,14 @@ extension LoopFanout {
                 subscription.change { $0.delivered(through: through, socketIsFull: isFull) },
                 subscription
             )
-        case .tooMuch:
-            switch subscription.change({ $0.fellBehind() }) {
-            case .leaveLiveAndReadPage:
-                audience.leave(subscription)
-                self.behind.append(subscription)
-            case .none: break
-            }
+        case .tooMuch: self.perform(subscription.change { $0.fellBehind() }, subscription)
         }
     }
 
     /// Reads the next page of a subscription, from memory if it reaches back far enough.
     private func readPage(_ subscription: Subscription) {
         guard let cursor = subscription.machine.cursor else { return }
+        guard !self.isRefused(subscription) else { return }
         if let tail = subscription.tail, cursor >= tail.end { subscription.tail = nil }
         let needsLog = subscription.tail != nil || subscription.gaps.hasUntold
         guard cursor < self.recent.floor || needsLog else {
@@ -96,7 +100,8 @@ extension LoopFanout {
             return
         }
         let number = self.number(subscription)
-        let framing = subscription.framing
+        let format = subscription.format
+        let limits = self.limits
         let request = PageRequest(
             filter: subscription.audience.filter,
             after: cursor,
@@ -105,9 +110,9 @@ extension LoopFanout {
             tail: subscription.tail
         )
         let gaps = subscription.gaps
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: subscription.ticket) { result in
             let page = result.map {
-                EncodedPage($0, after: cursor, gaps: gaps, framing: framing)
+                EncodedPage($0, after: cursor, gaps: gaps, format: format, limits: limits)
             }
             self.inbox.post(to: self) { $0.pages.append((number, page)) }
         }
@@ -119,12 +124,13 @@ extension LoopFanout {
         let written = self.recent.write(
             after: cursor,
             bytesMax: self.limits.writeBytesMax,
+            as: subscription.format,
+            self.encoder,
             into: &frames
         ) { filter.matches($0) }
-        let framed = frames.readableBytes > 0 ? subscription.framing.wrap(frames) : frames
         self.write(
             EncodedPage(
-                frames: framed,
+                frames: self.encoder.wrap(frames, as: subscription.format),
                 through: max(written.through, cursor),
                 lastWritten: written.lastWritten,
                 gaps: subscription.gaps
@@ -142,7 +148,7 @@ extension LoopFanout {
     }
 
     private func write(_ page: EncodedPage, _ subscription: Subscription) {
-        guard subscription.machine.cursor != nil else { return }
+        guard subscription.machine.cursor != nil, !self.isRefused(subscription) else { return }
         let isFull = page.frames.readableBytes > 0 && subscription.write(page.frames)
         subscription.gaps = page.gaps
         subscription.lastWriteTurn = self.wheel.turns
@@ -160,6 +166,13 @@ extension LoopFanout {
         )
     }
 
+    /// A page that is not written is read again when the socket drains.
+    private func isRefused(_ subscription: Subscription) -> Bool {
+        guard subscription.transport?.refusesPage() ?? false else { return false }
+        self.perform(subscription.change { $0.pageRefused() }, subscription)
+        return true
+    }
+
     // MARK: - Signs of life
 
     /// Sends the heartbeats that are due; called `HeartbeatWheel.slots` times an interval.
@@ -171,23 +184,37 @@ extension LoopFanout {
             var frame = ByteBufferAllocator().buffer(capacity: 32)
             switch subscription.change({ $0.heartbeatDue(passed: passed, told: told) }) {
             case .writeCursor(let id):
-                EventStreamFrame.writeCursor(id, into: &frame)
+                self.encoder.writeCursor(id, as: subscription.format, into: &frame)
                 subscription.told = id
-            case .writeComment:
+            case .writeComment where subscription.format.hasComments:
                 EventStreamFrame.writeComment(into: &frame)
-            case .none: continue
+            case .writeComment, .none: continue
             }
             subscription.lastWriteTurn = self.wheel.turns
-            if subscription.write(subscription.framing.wrap(frame)) {
-                self.socketFilled(subscription)
-            }
+            self.writeBetween(frame, subscription)
         }
+    }
+
+    /// Writes what is no page and no batch.
+    func writeBetween(_ frames: ByteBuffer, _ subscription: Subscription) {
+        guard subscription.write(self.encoder.wrap(frames, as: subscription.format)) else { return }
+        self.socketFilled(subscription)
+    }
+
+    /// Tells a subscription that has just become live, if it asked for it.
+    func tellCaughtUp(_ subscription: Subscription) {
+        guard subscription.owesCaughtUp, let cursor = subscription.machine.cursor else { return }
+        subscription.owesCaughtUp = false
+        subscription.told = max(subscription.told, cursor)
+        var frame = ByteBufferAllocator().buffer(capacity: 96)
+        self.encoder.writeCaughtUp(cursor, as: subscription.format, into: &frame)
+        self.writeBetween(frame, subscription)
     }
 
     /// Tells every subscriber to come back, and ends its stream.
     package func endAll() {
         for subscription in self.wheel.all {
-            subscription.transport?.end(retryMilliseconds: jitteredRetryMilliseconds())
+            subscription.transport?.end(.draining)
         }
     }
 }

@@ -2,7 +2,7 @@ package import NIOCore
 import Synchronization
 package import TickertapeCore
 package import TickertapeLog
-import TickertapeWire
+package import TickertapeWire
 
 /// One event loop's share of the broker: its subscriptions and its publishers.
 ///
@@ -22,11 +22,12 @@ package final class LoopFanout: @unchecked Sendable {
     /// The last id announced on this loop.
     package private(set) var delivered: Int64
     var recent: RecentBatches
-    var index = TopicIndex()
+    var index: TopicIndex
     /// Whether the index has anybody; any thread.
     private let hasAudience = Atomic<Bool>(false)
     private var publisher: LoopPublisher
     var wheel = HeartbeatWheel()
+    package let encoder: FrameEncoder
 
     var dirty = CircularBuffer<Audience>()
     var behind = CircularBuffer<Subscription>()
@@ -43,7 +44,9 @@ package final class LoopFanout: @unchecked Sendable {
         self.inbox = LoopInbox(eventLoop: eventLoop)
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
+        self.index = TopicIndex(limits: limits)
         self.publisher = LoopPublisher(limits: limits)
+        self.encoder = FrameEncoder(limits: limits)
     }
 
     /// Whether somebody waits for messages on this loop.
@@ -134,35 +137,30 @@ package final class LoopFanout: @unchecked Sendable {
     package func subscribe(
         to filter: TopicFilter,
         from start: StartPosition,
+        tellsCaughtUp: Bool,
         transport: any SubscriptionTransport
     ) -> Subscription {
         let audience = self.audience(for: filter)
         audience.memberCount += 1
-        let subscription = Subscription(audience: audience, transport: transport)
+        let subscription = Subscription(
+            audience: audience,
+            transport: transport,
+            tellsCaughtUp: tellsCaughtUp
+        )
         self.wheel.add(subscription)
-        var opening = ByteBufferAllocator().buffer(capacity: 128)
         let head = self.log.head
-        let retry = Int64(self.limits.retrySeconds * 1_000)
+        var opening = transport.opening(head: head, cursor: start == .live ? head : nil)
         switch start {
-        case .live:
-            EventStreamFrame.writeOpening(
-                retryMilliseconds: retry,
-                cursor: head,
-                into: &opening
-            )
-            self.open(subscription, at: head, opening)
+        case .live: self.open(subscription, at: head, opening)
         case .after(let cursor) where cursor <= head:
-            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
             self.open(subscription, at: cursor, opening)
         case .after, .unknown:
-            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
-            EventStreamFrame.write(start.gap(head: head), into: &opening)
+            self.encoder.write(start.gap(head: head), as: subscription.format, into: &opening)
             self.open(subscription, at: head, opening)
         case .tail(let count):
-            EventStreamFrame.writeOpening(retryMilliseconds: retry, cursor: nil, into: &opening)
-            self.writeFirst(opening, subscription)
+            self.writeBetween(opening, subscription)
             let number = self.number(subscription)
-            self.log.findTail(of: filter, count: count) { tail in
+            self.log.findTail(of: filter, count: count, for: subscription.ticket) { tail in
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
             }
         }
@@ -171,18 +169,12 @@ package final class LoopFanout: @unchecked Sendable {
 
     private func open(_ subscription: Subscription, at cursor: Int64, _ opening: ByteBuffer) {
         subscription.told = cursor
-        self.writeFirst(opening, subscription)
+        self.writeBetween(opening, subscription)
         self.perform(
             subscription.change { $0.opened(at: cursor, delivered: self.delivered) },
             subscription
         )
         self.scheduleSlice()
-    }
-
-    /// Writes what comes before the first page.
-    private func writeFirst(_ frames: ByteBuffer, _ subscription: Subscription) {
-        guard subscription.write(subscription.framing.wrap(frames)) else { return }
-        self.perform(subscription.change { $0.socketFilled() }, subscription)
     }
 
     private func found(_ tail: Result<TailStart, LogError>, number: Int) {
@@ -194,8 +186,8 @@ package final class LoopFanout: @unchecked Sendable {
             if tail.after == tail.end {
                 // Nothing to replay: as after a live start, a cut from now on loses nothing.
                 var frame = ByteBufferAllocator().buffer(capacity: 32)
-                EventStreamFrame.writeCursor(tail.end, into: &frame)
-                self.writeFirst(frame, subscription)
+                self.encoder.writeCursor(tail.end, as: subscription.format, into: &frame)
+                self.writeBetween(frame, subscription)
             }
             self.perform(
                 subscription.change {
@@ -219,6 +211,7 @@ package final class LoopFanout: @unchecked Sendable {
     package func close(_ subscription: Subscription) {
         guard subscription.beatIndex >= 0 else { return }
         self.perform(subscription.change { $0.close() }, subscription)
+        subscription.ticket.giveBack()
         self.wheel.remove(subscription)
         subscription.audience.memberCount -= 1
         self.removeIfUnused(subscription.audience)
@@ -233,24 +226,20 @@ package final class LoopFanout: @unchecked Sendable {
     func perform(_ action: SubscriptionMachine.Action, _ subscription: Subscription) {
         switch action {
         case .readPage: self.behind.append(subscription)
-        case .joinLive: subscription.audience.join(subscription)
-        case .none: break
-        }
-    }
-
-    func perform(
-        _ action: SubscriptionMachine.DeliveredAction,
-        _ subscription: Subscription
-    ) {
-        switch action {
+        case .joinLive:
+            subscription.audience.join(subscription)
+            self.tellCaughtUp(subscription)
         case .leaveLive: subscription.audience.leave(subscription)
+        case .leaveLiveAndReadPage:
+            subscription.audience.leave(subscription)
+            self.behind.append(subscription)
         case .none: break
         }
     }
 
     /// The log could not be read: the client comes back with its cursor, nothing is lost.
     func endEarly(_ subscription: Subscription) {
-        subscription.transport?.end(retryMilliseconds: overloadRetryMilliseconds())
+        subscription.transport?.end(.logUnavailable)
     }
 
     func number(_ subscription: Subscription) -> Int {
@@ -268,10 +257,11 @@ package final class LoopFanout: @unchecked Sendable {
     /// Reads a page of the log; `then` is called on this loop.
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         then: @escaping (Result<Page, LogError>) -> Void
     ) {
         let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
-        self.log.readPage(request) { result in
+        self.log.readPage(request, for: ticket) { result in
             self.eventLoop.execute { bound.value(result) }
         }
     }
@@ -302,6 +292,15 @@ package final class LoopFanout: @unchecked Sendable {
 extension LoopFanout: NIOScheduledCallbackHandler {
     package func handleScheduledCallback(eventLoop: some EventLoop) {
         self.runSlice()
+    }
+}
+
+extension SubscriptionEnd {
+    package var retryMilliseconds: Int64 {
+        switch self {
+        case .draining: jitteredRetryMilliseconds()
+        case .logUnavailable: overloadRetryMilliseconds()
+        }
     }
 }
 

@@ -7,10 +7,16 @@ import TickertapeWire
 ///
 /// Confined to its event loop. Bounded in bytes: what is older is read from the log.
 struct RecentBatches {
-    /// One batch; its frames are encoded once, when first asked for.
+    /// One batch; its frames are encoded once a format, when first asked for.
     private struct Recent {
         let batch: CommittedBatch
-        var frames: ByteBuffer?
+        var encoded: [Encoded] = []
+    }
+
+    /// A batch in one format.
+    private struct Encoded {
+        let format: WireFormat
+        var frames: ByteBuffer
         /// Where in `frames` the frame of each message ends.
         var ends: [Int] = []
     }
@@ -29,6 +35,9 @@ struct RecentBatches {
     private(set) var floor: Int64
     private var bytes = 0
     private let bytesMax: Int
+
+    /// Formats whose frames are kept; the others are encoded each time.
+    private static let formatsMax = 4
 
     /// Messages looked at in one go, selected or not.
     private static let examinedMax = 2_000
@@ -53,26 +62,25 @@ struct RecentBatches {
         return self.firstSequence + self.kept.count - 1
     }
 
-    /// The size of the frame at `position`.
-    mutating func frameBytes(at position: Position) -> Int {
-        self.encode(position.sequence)
-        let recent = self.kept[offset: position.sequence - self.firstSequence]
-        let start = position.index == 0 ? 0 : recent.ends[position.index - 1]
-        return recent.ends[position.index] - start
-    }
-
     /// Appends the frames of messages `range` of one batch to `buffer`.
     mutating func write(
         _ range: ClosedRange<Int>,
         of sequence: Int,
+        as format: WireFormat,
+        _ encoder: FrameEncoder,
         into buffer: inout ByteBuffer
     ) {
-        self.encode(sequence)
-        let recent = self.kept[offset: sequence - self.firstSequence]
-        guard let frames = recent.frames else { preconditionFailure("a batch is encoded") }
-        let start = range.lowerBound == 0 ? 0 : recent.ends[range.lowerBound - 1]
-        let length = recent.ends[range.upperBound] - start
-        frames.withUnsafeReadableBytes { bytes in
+        let offset = sequence - self.firstSequence
+        guard let place = self.encodedPlace(offset, format.encoding, encoder) else {
+            for message in self.kept[offset: offset].batch.messages[range] {
+                encoder.write(message, as: format, into: &buffer)
+            }
+            return
+        }
+        let encoded = self.kept[offset: offset].encoded[place]
+        let start = range.lowerBound == 0 ? 0 : encoded.ends[range.lowerBound - 1]
+        let length = encoded.ends[range.upperBound] - start
+        encoded.frames.withUnsafeReadableBytes { bytes in
             _ = buffer.writeBytes(
                 UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
             )
@@ -85,6 +93,8 @@ struct RecentBatches {
     mutating func write(
         after cursor: Int64,
         bytesMax: Int,
+        as format: WireFormat,
+        _ encoder: FrameEncoder,
         into buffer: inout ByteBuffer,
         where isSelected: (TopicName) -> Bool
     ) -> (through: Int64, lastWritten: Int64?) {
@@ -103,7 +113,7 @@ struct RecentBatches {
                     continue
                 }
                 if buffer.readableBytes >= bytesMax { return (through, lastWritten) }
-                self.write(index...index, of: sequence, into: &buffer)
+                self.write(index...index, of: sequence, as: format, encoder, into: &buffer)
                 through = message.id
                 lastWritten = message.id
             }
@@ -126,19 +136,28 @@ struct RecentBatches {
         return low
     }
 
-    private mutating func encode(_ sequence: Int) {
-        let offset = sequence - self.firstSequence
-        guard self.kept[offset: offset].frames == nil else { return }
+    /// Where the frames of a batch stand, encoded now if they were not; nothing when no more
+    /// formats are kept.
+    private mutating func encodedPlace(
+        _ offset: Int,
+        _ encoding: WireFormat,
+        _ encoder: FrameEncoder
+    ) -> Int? {
+        let known = self.kept[offset: offset].encoded
+        if let place = known.firstIndex(where: { $0.format == encoding }) { return place }
+        guard known.count < Self.formatsMax else { return nil }
         let batch = self.kept[offset: offset].batch
-        var frames = ByteBufferAllocator().buffer(capacity: batch.bytes)
-        var ends: [Int] = []
-        ends.reserveCapacity(batch.messages.count)
+        var encoded = Encoded(
+            format: encoding,
+            frames: ByteBufferAllocator().buffer(capacity: batch.bytes)
+        )
+        encoded.ends.reserveCapacity(batch.messages.count)
         for message in batch.messages {
-            EventStreamFrame.write(message, into: &frames)
-            ends.append(frames.readableBytes)
+            encoder.write(message, as: encoding, into: &encoded.frames)
+            encoded.ends.append(encoded.frames.readableBytes)
         }
-        self.kept[offset: offset].frames = frames
-        self.kept[offset: offset].ends = ends
+        self.kept[offset: offset].encoded.append(encoded)
+        return known.count
     }
 }
 

@@ -27,10 +27,14 @@ package struct SubscriptionMachine: ~Copyable {
 
     /// What the shell does next.
     package enum Action: Equatable {
-        /// Read the messages after this id.
-        case readPage(after: Int64)
+        /// Read the messages after the cursor.
+        case readPage
         /// Join those who get batches as they come.
         case joinLive
+        /// Leave those who get batches as they come; read the log when the socket drains.
+        case leaveLive
+        /// Leave them, and read the messages after the cursor.
+        case leaveLiveAndReadPage
         case none
     }
 
@@ -42,16 +46,6 @@ package struct SubscriptionMachine: ~Copyable {
         case .reading(let cursor, _): cursor
         case .full(let cursor): cursor
         case .live(let cursor): cursor
-        }
-    }
-
-    package var isLive: Bool {
-        switch self.state {
-        case .live: true
-        case .starting: false
-        case .reading: false
-        case .full: false
-        case .closed: false
         }
     }
 
@@ -68,7 +62,7 @@ package struct SubscriptionMachine: ~Copyable {
                 return .joinLive
             }
             self = .init(.reading(cursor: cursor, socketIsFull: false))
-            return .readPage(after: cursor)
+            return .readPage
         case .closed:
             self = .init(.closed)
             return .none
@@ -90,21 +84,17 @@ package struct SubscriptionMachine: ~Copyable {
         switch consume self.state {
         case .reading(let cursor, let wasFull):
             assert(through >= cursor, "a page goes forward")
-            if through >= delivered {
-                // A page may run ahead of the announcements: delivery skips ids up to the cursor.
-                guard !socketIsFull && !wasFull else {
-                    self = .init(.full(cursor: through))
-                    return .none
-                }
-                self = .init(.live(cursor: through))
-                return .joinLive
-            }
             guard !socketIsFull && !wasFull else {
                 self = .init(.full(cursor: through))
                 return .none
             }
+            guard through < delivered else {
+                // A page may run ahead of the announcements: delivery skips ids up to the cursor.
+                self = .init(.live(cursor: through))
+                return .joinLive
+            }
             self = .init(.reading(cursor: through, socketIsFull: false))
-            return .readPage(after: through)
+            return .readPage
         case .closed:
             self = .init(.closed)
             return .none
@@ -117,14 +107,26 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
-    package enum DeliveredAction: Equatable {
-        /// Leave those who get batches as they come; read the log when the socket drains.
-        case leaveLive
-        case none
+    /// The page being read is not written: the socket was filled by somebody else.
+    package mutating func pageRefused() -> Action {
+        switch consume self.state {
+        case .reading(let cursor, _):
+            self = .init(.full(cursor: cursor))
+            return .none
+        case .closed:
+            self = .init(.closed)
+            return .none
+        case .starting:
+            preconditionFailure("a page is refused that nobody reads")
+        case .full:
+            preconditionFailure("a page is refused that nobody reads")
+        case .live:
+            preconditionFailure("a page is refused that nobody reads")
+        }
     }
 
     /// Everything up to `through` was written to the socket of a live subscription.
-    package mutating func delivered(through: Int64, socketIsFull: Bool) -> DeliveredAction {
+    package mutating func delivered(through: Int64, socketIsFull: Bool) -> Action {
         switch consume self.state {
         case .live(let cursor):
             let reached = max(cursor, through)
@@ -146,18 +148,13 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
-    package enum FellBehindAction: Equatable {
-        case leaveLiveAndReadPage(after: Int64)
-        case none
-    }
-
     /// A live subscription has more to get than one write takes, or what it needs is no longer
     /// kept in memory.
-    package mutating func fellBehind() -> FellBehindAction {
+    package mutating func fellBehind() -> Action {
         switch consume self.state {
         case .live(let cursor):
             self = .init(.reading(cursor: cursor, socketIsFull: false))
-            return .leaveLiveAndReadPage(after: cursor)
+            return .leaveLiveAndReadPage
         case .closed:
             self = .init(.closed)
             return .none
@@ -171,7 +168,7 @@ package struct SubscriptionMachine: ~Copyable {
     }
 
     /// The socket takes no more for now.
-    package mutating func socketFilled() -> DeliveredAction {
+    package mutating func socketFilled() -> Action {
         switch consume self.state {
         case .starting:
             self = .init(.starting(socketIsFull: true))
@@ -202,7 +199,7 @@ package struct SubscriptionMachine: ~Copyable {
             return .none
         case .full(let cursor):
             self = .init(.reading(cursor: cursor, socketIsFull: false))
-            return .readPage(after: cursor)
+            return .readPage
         case .live(let cursor):
             self = .init(.live(cursor: cursor))
             return .none
@@ -249,8 +246,8 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
-    /// - Returns: Whether it has to leave those who get batches as they come.
-    package mutating func close() -> DeliveredAction {
+    /// A live subscription has to leave those who get batches as they come.
+    package mutating func close() -> Action {
         switch consume self.state {
         case .live:
             self = .init(.closed)

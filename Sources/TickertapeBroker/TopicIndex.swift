@@ -2,16 +2,22 @@ import TickertapeCore
 
 /// Which audiences want the messages of a topic.
 ///
-/// Confined to its event loop. Patterns are matched once for each topic that is met, not once
-/// for each message.
+/// Confined to its event loop. Audiences of topics are found by the topic. Patterns are matched
+/// once for each topic that is met, not once for each message.
 struct TopicIndex {
     private var audiences: [TopicFilter: Audience] = [:]
-    /// What is known of topics that were met or named; may be forgotten at any time.
-    private var byTopic: [TopicName: [Audience]] = [:]
-    private var patternAudienceCount = 0
+    /// Those whose filters are topics alone, by each of them.
+    private var exact: [TopicName: [Audience]] = [:]
+    /// The others.
+    private var patterned: [TopicFilter: Audience] = [:]
+    /// All audiences of topics that were met; may be forgotten at any time, and is not needed
+    /// where there are no patterns.
+    private(set) var remembered: [TopicName: [Audience]] = [:]
+    private let topicsMax: Int
 
-    /// Topics remembered before all are forgotten and met anew.
-    private static let topicsMax = 200_000
+    init(limits: Limits) {
+        self.topicsMax = limits.indexedTopicsMax
+    }
 
     var isEmpty: Bool { self.audiences.isEmpty }
 
@@ -21,11 +27,14 @@ struct TopicIndex {
         let audience = Audience(filter)
         self.audiences[filter] = audience
         if let topics = filter.exactTopics {
-            for topic in topics { self.byTopic[topic]?.append(audience) }
+            for topic in topics {
+                self.exact[topic, default: []].append(audience)
+                self.remembered[topic]?.append(audience)
+            }
         } else {
-            self.patternAudienceCount += 1
-            for topic in self.byTopic.keys where filter.matches(topic) {
-                self.byTopic[topic]?.append(audience)
+            self.patterned[filter] = audience
+            for topic in self.remembered.keys where filter.matches(topic) {
+                self.remembered[topic]?.append(audience)
             }
         }
         return audience
@@ -35,30 +44,31 @@ struct TopicIndex {
     mutating func remove(_ audience: Audience) {
         assert(audience.memberCount == 0, "an audience with members is kept")
         self.audiences[audience.filter] = nil
-        if audience.filter.exactTopics == nil { self.patternAudienceCount -= 1 }
-        let topics =
-            audience.filter.exactTopics ?? self.byTopic.keys.filter(audience.filter.matches)
-        for topic in topics {
-            self.byTopic[topic]?.removeAll { $0 === audience }
-            if self.byTopic[topic]?.isEmpty ?? false { self.byTopic[topic] = nil }
+        if let topics = audience.filter.exactTopics {
+            for topic in topics {
+                self.exact[topic]?.removeAll { $0 === audience }
+                if self.exact[topic]?.isEmpty ?? false { self.exact[topic] = nil }
+                self.remembered[topic]?.removeAll { $0 === audience }
+            }
+            return
+        }
+        self.patterned[audience.filter] = nil
+        guard !self.patterned.isEmpty else {
+            self.remembered.removeAll()
+            return
+        }
+        for topic in self.remembered.keys where audience.filter.matches(topic) {
+            self.remembered[topic]?.removeAll { $0 === audience }
         }
     }
 
     mutating func audiences(of topic: TopicName) -> [Audience] {
-        if let known = self.byTopic[topic] { return known }
-        if self.byTopic.count >= Self.topicsMax { self.byTopic.removeAll() }
-        var found: [Audience] = []
-        if self.patternAudienceCount == 0 && self.audiences.count > 16 {
-            // Only exact filters: those of one topic are found without looking at all.
-            if let only = self.audiences[TopicFilter(topic: topic)] { found.append(only) }
-            for audience in self.audiences.values
-            where audience.filter.patterns.count > 1 && audience.filter.matches(topic) {
-                found.append(audience)
-            }
-        } else {
-            found = self.audiences.values.filter { $0.filter.matches(topic) }
-        }
-        self.byTopic[topic] = found
+        let exact = self.exact[topic] ?? []
+        if self.patterned.isEmpty { return exact }
+        if let known = self.remembered[topic] { return known }
+        if self.remembered.count >= self.topicsMax { self.remembered.removeAll() }
+        let found = exact + self.patterned.values.filter { $0.filter.matches(topic) }
+        self.remembered[topic] = found
         return found
     }
 }

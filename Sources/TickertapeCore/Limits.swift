@@ -66,17 +66,20 @@ package struct Limits: Sendable {
     package var batchMilliseconds = 20
     /// Publishes of one event loop that reach the writer as one piece.
     ///
-    /// Not more: the writer works on the first while the loop still reads what the others sent.
-    package var submissionMessagesMax = 16
+    /// Not more: the writer inserts the first while the loop still reads what the others sent.
+    package var submissionMessagesMax = 32
     /// The same in bytes.
     package var submissionBytesMax = 2_097_152
+    /// Microseconds the writer waits for what a loop is still gathering before it commits without.
+    package var turnMicrosecondsMax = 500
     /// Pages of the write-ahead log after which it is moved into the main file.
-    package var walPagesMax = 4_000
+    package var walPagesMax = 2_000
     /// Seconds a `Retry-After` asks a publisher to wait when the queue or the disk is full.
     package var publishRetrySeconds = 1
     /// Hours an idempotency key is kept.
     package var idempotencyHours = 24
-    /// Expired idempotency keys removed by one transaction.
+    /// Expired idempotency keys removed by one transaction, ten times a second at most; where there
+    /// are more, each removes twice what it stores.
     package var idempotencyPruneCount = 500
 
     // Reading the log.
@@ -91,6 +94,9 @@ package struct Limits: Sendable {
     package var pageRowsExaminedMax = 20_000
     /// Topics whose rows are merged by index; above, the log is scanned by id.
     package var mergedTopicsMax = 32
+    /// Topics whose tails are found in one read transaction; then it begins anew, so that the
+    /// write-ahead log can be moved.
+    package var tailTopicsMax = 1_000
     /// `limit` of a history request: default and largest.
     package var historyMessagesDefault = 100
     package var historyMessagesMax = 1_000
@@ -129,8 +135,33 @@ package struct Limits: Sendable {
     package var recentBytesMax = 8_388_608
     /// Bytes of frames that leave in one write; a subscriber further behind reads pages.
     package var writeBytesMax = 131_072
+    /// Topics an event loop remembers the patterns of; above, all are forgotten and matched anew.
+    ///
+    /// Each new or closed pattern looks at all of them.
+    package var indexedTopicsMax = 4_096
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
+
+    // WebSockets.
+
+    /// A larger message of a client ends the connection with 1009, before it is buffered.
+    ///
+    /// A payload of any size that is taken fits, with each byte escaped as `\\u0000`.
+    package var commandBytesMax: Int { max(16_777_216, self.messageBytesMax * 6 + 65_536) }
+    /// Subscriptions of one connection; more are answered `too_many_subscriptions`.
+    package var subscriptionsMax = 128
+    /// The name of a subscription; a longer one is answered `invalid_parameter`.
+    package var subscriptionNameBytesMax = 64
+    /// Publishes of one connection that wait for their answer; then it is not read on.
+    package var unansweredPublishesMax = 128
+    /// The same in bytes.
+    package var unansweredBytesMax = 1_048_576
+    /// Messages from this size on are compressed for those who take it.
+    package var compressionBytesMin = 512
+    /// Heartbeats without a sign of life after a ping; then the peer is gone.
+    package var unansweredPingsMax = 2
+    /// Seconds the peer has to answer a close.
+    package var closeSeconds = 2.0
 
     // Stopping.
 

@@ -31,9 +31,6 @@ package struct TopicPattern: Sendable, CustomStringConvertible {
         self.topic = nil
     }
 
-    /// Whether the pattern is `**`, which every topic matches.
-    package var matchesEverything: Bool { self.isDeep && self.levels.isEmpty }
-
     /// Whether `topic` is one of those the pattern stands for.
     package func matches(_ topic: TopicName) -> Bool {
         if let only = self.topic { return only == topic }

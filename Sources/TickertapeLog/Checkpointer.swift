@@ -15,14 +15,19 @@ final class Checkpointer: Sendable {
         case idle, requested, done, closed
     }
 
+    private let queue: DatabaseQueue
     private let phase = Atomic<Phase>(.idle)
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts the thread.
     init(_ queue: DatabaseQueue) {
+        self.queue = queue
+    }
+
+    /// Starts the thread; once.
+    func start() {
         let thread = Thread {
-            queue.inDatabase { database in
+            self.queue.inDatabase { database in
                 while self.waitForRequest() {
                     sqlite3_wal_checkpoint_v2(
                         database.sqliteConnection,
@@ -38,7 +43,7 @@ final class Checkpointer: Sendable {
                     )
                 }
             }
-            try? queue.close()
+            try? self.queue.close()
             self.ended.signal()
         }
         thread.name = "tt-checkpoint"
@@ -64,7 +69,7 @@ final class Checkpointer: Sendable {
         ).exchanged
     }
 
-    /// Ends the thread and waits for it.
+    /// Ends the thread, which was started, and waits for it.
     func close() {
         self.phase.store(.closed, ordering: .sequentiallyConsistent)
         self.wake.signal()

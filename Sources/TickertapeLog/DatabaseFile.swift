@@ -75,7 +75,9 @@ enum DatabaseFile {
         }
         let queue = try DatabaseQueue(path: draft)
         try queue.inDatabase { database in
-            // Pages that retention frees can be given back later; it must be set at creation.
+            // Half as many writes a commit as with 4 KiB; both must be set at creation.
+            try database.execute(sql: "PRAGMA page_size = 8192")
+            // Pages that retention frees can be given back later.
             try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
             try database.execute(sql: "PRAGMA application_id = \(self.applicationID)")
         }

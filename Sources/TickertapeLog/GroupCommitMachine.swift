@@ -24,6 +24,14 @@ package struct GroupCommitMachine: ~Copyable {
         self.limits = limits
     }
 
+    /// Messages of the open transaction.
+    package var messageCount: Int {
+        switch self.state {
+        case .idle: 0
+        case .open(let messages, _, _): messages
+        }
+    }
+
     package enum OfferedAction: Equatable {
         /// Open a transaction and insert.
         case begin

@@ -14,7 +14,6 @@ final class LogWriter {
     private let checkpointer: Checkpointer
     private let limits: Limits
     private let logger: Logger
-    private let prune: PreparedStatement
     private let probe: PreparedStatement
 
     /// Pages in the write-ahead log after the last commit.
@@ -25,7 +24,6 @@ final class LogWriter {
     private var answered: [WriteQueue.Submission] = []
     /// The first failure inside the open transaction: it will be rolled back.
     private var failure: SQLiteFailure?
-    private var nextPruneMilliseconds: Int64 = 0
     private var nextRestartMilliseconds: Int64 = 0
 
     init(
@@ -40,13 +38,6 @@ final class LogWriter {
         self.shared = shared
         self.limits = limits
         self.logger = logger
-        self.prune = try PreparedStatement(
-            database,
-            """
-            DELETE FROM idempotency WHERE (topic_id, key) IN
-            (SELECT topic_id, key FROM idempotency WHERE time <= ? ORDER BY time LIMIT ?)
-            """
-        )
         // An UPDATE that changes no byte would not be written at all.
         self.probe = try PreparedStatement(
             database,
@@ -77,7 +68,7 @@ final class LogWriter {
             case .submissions(let submissions): self.append(submissions)
             case .nothing:
                 self.probeIfBroken()
-                self.keepHouse()
+                self.checkpointIfDue()
             case .closed: return
             }
         }
@@ -93,7 +84,7 @@ final class LogWriter {
         while !waiting.isEmpty {
             for submission in waiting { self.append(submission) }
             // What came meanwhile goes into the same transaction.
-            waiting = self.shared.queue.poll()
+            waiting = self.shared.queue.poll(taken: self.machine.messageCount)
         }
         switch self.machine.queueEmpty() {
         case .commit: self.endTransaction()
@@ -143,7 +134,7 @@ final class LogWriter {
         var content: Transaction.Content?
         if self.failure == nil {
             self.attempt { writer throws(SQLiteFailure) in
-                content = try writer.transaction.end()
+                content = try writer.transaction.end(atMilliseconds: monotonicMilliseconds())
             }
         }
         self.machine.ended()
@@ -161,11 +152,6 @@ final class LogWriter {
             )
         }
         // Here, not only when the queue is empty: under load it never is.
-        self.keepHouse()
-    }
-
-    private func keepHouse() {
-        self.pruneIfDue()
         self.checkpointIfDue()
     }
 
@@ -227,19 +213,6 @@ final class LogWriter {
             // Still broken: it was logged when it broke.
             return
         }
-    }
-
-    /// Removes expired idempotency keys, a few at a time.
-    private func pruneIfDue() {
-        let now = wallClockMilliseconds()
-        guard now >= self.nextPruneMilliseconds else { return }
-        self.prune.bind(now - Int64(self.limits.idempotencyHours) * 3_600_000, at: 1)
-        self.prune.bind(Int64(self.limits.idempotencyPruneCount), at: 2)
-        let before = sqlite3_total_changes(self.database.sqliteConnection)
-        try? self.prune.run()
-        let removed = sqlite3_total_changes(self.database.sqliteConnection) - before
-        let isMore = removed >= self.limits.idempotencyPruneCount
-        self.nextPruneMilliseconds = now + (isMore ? 100 : 60_000)
     }
 
     private func checkpointIfDue() {

@@ -28,8 +28,11 @@ package protocol MessageLog: AnyObject, Sendable {
     func append(_ drafts: [Draft], completion: @escaping @Sendable ([AppendResult]) -> Void)
 
     /// Reads the messages after a cursor that a filter selects, oldest first.
+    ///
+    /// A read whose ticket was given back is answered too, as `closed`, and costs nothing.
     func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<Page, LogError>) -> Void
     )
 
@@ -37,6 +40,7 @@ package protocol MessageLog: AnyObject, Sendable {
     func findTail(
         of filter: TopicFilter,
         count: Int,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     )
 
@@ -47,6 +51,8 @@ package protocol MessageLog: AnyObject, Sendable {
     )
 
     /// Commits what was appended, folds the log into its main file and lets go of it. Blocks.
+    ///
+    /// Reads that have not begun are answered as `closed`.
     func close()
 }
 
@@ -86,6 +92,7 @@ package enum LogError: Error, Equatable, Sendable {
     case diskFull
     /// Another failure of the disk or the database, in words.
     case unavailable(String)
+    /// The log is closed, or who asked has left.
     case closed
 }
 

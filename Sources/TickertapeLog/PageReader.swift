@@ -17,6 +17,8 @@ final class PageReader {
     private let scan: PreparedStatement
     private let single: PreparedStatement
     private let tailFirst: PreparedStatement
+    /// By the number of topics whose rows they merge; made when first needed.
+    private var merges: [Int: PreparedStatement] = [:]
 
     private static let columns = "id, topic_id, time, event, key, data"
 
@@ -45,7 +47,7 @@ final class PageReader {
             database,
             """
             SELECT min(id) FROM
-            (SELECT id FROM messages WHERE topic_id = ? ORDER BY id DESC LIMIT ?)
+            (SELECT id FROM messages WHERE topic_id = ? AND id <= ? ORDER BY id DESC LIMIT ?)
             """
         )
     }
@@ -97,20 +99,42 @@ final class PageReader {
         return Message(self.single, topic: topic)
     }
 
-    func findTail(of filter: TopicFilter, count: Int) throws(SQLiteFailure) -> TailStart {
+    /// Each topic is looked at by itself, so one transaction is as good as several.
+    ///
+    /// Cut short when the ticket is given back meanwhile.
+    func findTail(
+        of filter: TopicFilter,
+        count: Int,
+        for ticket: ReadTicket
+    ) throws(SQLiteFailure) -> TailStart {
         let head = self.shared.head.load(ordering: .acquiring)
+        var firstIDs: [Int64: Int64] = [:]
+        var left = self.shared.catalog.numbers(for: filter)[...]
+        while !left.isEmpty && ticket.isWanted {
+            let some = left.prefix(self.limits.tailTopicsMax)
+            left = left.dropFirst(some.count)
+            try self.findFirst(of: some, count, head, into: &firstIDs)
+        }
+        let first = firstIDs.values.lazy.filter { $0 > 0 }.min() ?? head + 1
+        return TailStart(after: min(first - 1, head), end: head, firstIDs: firstIDs)
+    }
+
+    private func findFirst(
+        of topics: ArraySlice<Int64>,
+        _ count: Int,
+        _ head: Int64,
+        into firstIDs: inout [Int64: Int64]
+    ) throws(SQLiteFailure) {
         try self.begin.run()
         defer { try? self.commit.run() }
-        var firstIDs: [Int64: Int64] = [:]
-        for number in self.shared.catalog.numbers(for: filter) {
+        for number in topics {
             self.tailFirst.bind(number, at: 1)
-            self.tailFirst.bind(Int64(count), at: 2)
+            self.tailFirst.bind(head, at: 2)
+            self.tailFirst.bind(Int64(count), at: 3)
             guard try self.tailFirst.step() else { continue }
             firstIDs[number] = count > 0 ? self.tailFirst.int64(0) : head + 1
             self.tailFirst.reset()
         }
-        let first = firstIDs.values.lazy.filter { $0 > 0 }.min() ?? head + 1
-        return TailStart(after: min(first - 1, head), end: head, firstIDs: firstIDs)
     }
 
     /// The largest id removed after the cursor from a topic of the filter.
@@ -131,12 +155,7 @@ final class PageReader {
         _ head: Int64,
         into content: inout PageContent
     ) throws(SQLiteFailure) -> Int64 {
-        let statement: PreparedStatement
-        do {
-            statement = try PreparedStatement(self.database, self.mergeSQL(topics.count))
-        } catch {
-            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
-        }
+        let statement = try self.mergeStatement(topics.count)
         for (index, number) in topics.enumerated() {
             statement.bind(number, at: Int32(index) + 1)
         }
@@ -149,6 +168,17 @@ final class PageReader {
             }
         }
         return head
+    }
+
+    private func mergeStatement(_ count: Int) throws(SQLiteFailure) -> PreparedStatement {
+        if let ready = self.merges[count] { return ready }
+        do {
+            let statement = try PreparedStatement(self.database, self.mergeSQL(count))
+            self.merges[count] = statement
+            return statement
+        } catch {
+            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+        }
     }
 
     /// SQLite merges the arms row by row: each is in the order of the index, none is sorted.

@@ -15,9 +15,12 @@ import Musl
 /// Confined to the thread of its connection.
 struct PreparedStatement {
     private let statement: OpaquePointer
+    /// Finalizes the statement when it goes: GRDB may empty its own cache at any time.
+    private let owner: Statement
 
     init(_ database: Database, _ sql: String) throws {
-        self.statement = try database.cachedStatement(sql: sql).sqliteStatement
+        self.owner = try database.cachedStatement(sql: sql)
+        self.statement = self.owner.sqliteStatement
     }
 
     /// Runs a statement that returns no row, and makes it ready to be bound again.

@@ -4,9 +4,10 @@ import TickertapeCore
 /// A few threads that read pages, first come first served.
 ///
 /// Any thread. The queue is bounded by its callers: a subscription or request has at most one
-/// page being read.
+/// page being read. Those of connections that are gone are done without reading.
 final class ReaderPool: Sendable {
-    typealias Job = @Sendable (PageReader) -> Void
+    /// Gets no reader when the pool is closed.
+    typealias Job = @Sendable (PageReader?) -> Void
 
     private let condition = NSCondition()
     // Safety: touched only with `condition` locked.
@@ -15,13 +16,15 @@ final class ReaderPool: Sendable {
     nonisolated(unsafe) private var isClosed = false
     nonisolated(unsafe) private var runningCount = 0
 
-    /// Starts a thread with a connection of its own.
-    func start(number: Int, run: @escaping @Sendable (ReaderPool) -> Void) {
+    /// Starts a thread for a reader.
+    func start(number: Int, _ reader: Handover<PageReader>) {
         self.condition.lock()
         self.runningCount += 1
         self.condition.unlock()
         let thread = Thread {
-            run(self)
+            reader.use { reader in
+                while let job = self.next() { job(reader) }
+            }
             self.condition.lock()
             self.runningCount -= 1
             self.condition.broadcast()
@@ -31,18 +34,20 @@ final class ReaderPool: Sendable {
         thread.start()
     }
 
-    /// - Returns: `false` when the pool is closed.
-    func submit(_ job: @escaping Job) -> Bool {
+    func submit(_ job: @escaping Job) {
         self.condition.lock()
-        defer { self.condition.unlock() }
-        if self.isClosed { return false }
+        guard !self.isClosed else {
+            self.condition.unlock()
+            job(nil)
+            return
+        }
         self.jobs.append(job)
         self.condition.signal()
-        return true
+        self.condition.unlock()
     }
 
-    /// Waits for the next job; nothing once the pool is closed and empty.
-    func next() -> Job? {
+    /// Waits for the next job; nothing once the pool is closed.
+    private func next() -> Job? {
         self.condition.lock()
         defer { self.condition.unlock() }
         while self.firstJob == self.jobs.count {
@@ -61,11 +66,17 @@ final class ReaderPool: Sendable {
         return job
     }
 
-    /// Lets the threads finish what is queued, and waits for them.
+    /// Lets the threads finish what they read, not what is queued, and waits for them.
     func close() {
         self.condition.lock()
         self.isClosed = true
+        let left = self.jobs[self.firstJob...]
+        self.jobs = []
+        self.firstJob = 0
         self.condition.broadcast()
+        self.condition.unlock()
+        for job in left { job(nil) }
+        self.condition.lock()
         while self.runningCount > 0 { self.condition.wait() }
         self.condition.unlock()
     }

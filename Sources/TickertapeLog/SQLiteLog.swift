@@ -20,7 +20,6 @@ package final class SQLiteLog: MessageLog {
     private let directory: DataDirectory
     private let shared: LogShared
     private let readers = ReaderPool()
-    private let limits: Limits
     private let writerEnded = DispatchSemaphore(value: 0)
     private let isClosed = Atomic<Bool>(false)
 
@@ -29,7 +28,6 @@ package final class SQLiteLog: MessageLog {
     /// - Throws: A `DataDirectoryError` in words for the operator, or what the database reports.
     package init(dataDirectory: String, limits: Limits, logger: Logger) throws {
         self.directory = try DataDirectory(path: dataDirectory)
-        self.limits = limits
         try DatabaseFile.prepare(in: self.directory)
         let writerQueue = try DatabaseFile.openWriter(self.directory.databasePath)
         let (shared, count) = try writerQueue.inDatabase { database in
@@ -37,11 +35,30 @@ package final class SQLiteLog: MessageLog {
         }
         self.shared = shared
         self.messageCountAtStart = count
-        try self.startReaders()
+        // Everything that may fail is done before the first thread starts.
         let checkpointer = Checkpointer(
             try DatabaseFile.openWriter(self.directory.databasePath)
         )
-        self.startWriter(writerQueue, checkpointer, logger)
+        let writer = try Handover(writerQueue) { database in
+            try LogWriter(
+                database,
+                shared: shared,
+                checkpointer: checkpointer,
+                limits: limits,
+                logger: logger
+            )
+        }
+        let path = self.directory.databasePath
+        let readers = try (0..<limits.readerCount).map { _ in
+            try Handover(try DatabaseFile.openReader(path)) { database in
+                try PageReader(database, shared: shared, limits: limits)
+            }
+        }
+        checkpointer.start()
+        self.start(writer, checkpointer)
+        for (index, reader) in readers.enumerated() {
+            self.readers.start(number: index + 1, reader)
+        }
     }
 
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
@@ -73,18 +90,22 @@ package final class SQLiteLog: MessageLog {
 
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<Page, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in try reader.readPage(request) }
+        self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
+            try reader.readPage(request)
+        }
     }
 
     package func findTail(
         of filter: TopicFilter,
         count: Int,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in
-            try reader.findTail(of: filter, count: count)
+        self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
+            try reader.findTail(of: filter, count: count, for: ticket)
         }
     }
 
@@ -92,7 +113,9 @@ package final class SQLiteLog: MessageLog {
         id: Int64,
         completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
     ) {
-        self.read(completion) { reader throws(SQLiteFailure) in try reader.readMessage(id: id) }
+        self.read(for: ReadTicket(), completion) { reader throws(SQLiteFailure) in
+            try reader.readMessage(id: id)
+        }
     }
 
     package func close() {
@@ -103,17 +126,23 @@ package final class SQLiteLog: MessageLog {
     }
 
     private func read<Value: Sendable>(
+        for ticket: ReadTicket,
         _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
         _ work: @escaping @Sendable (PageReader) throws(SQLiteFailure) -> Value
     ) {
-        let isTaken = self.readers.submit { reader in
+        self.readers.submit { reader in
+            guard let reader, ticket.isWanted else {
+                completion(.failure(.closed))
+                return
+            }
             do throws(SQLiteFailure) {
-                completion(.success(try work(reader)))
+                let value = try work(reader)
+                // Who left meanwhile may have cut it short.
+                completion(ticket.isWanted ? .success(value) : .failure(.closed))
             } catch {
                 completion(.failure(error.logError))
             }
         }
-        if !isTaken { completion(.failure(.closed)) }
     }
 
     private static func load(
@@ -149,49 +178,13 @@ package final class SQLiteLog: MessageLog {
         return (shared, count ?? 0)
     }
 
-    private func startReaders() throws {
-        let (shared, limits) = (self.shared, self.limits)
-        for number in 1...self.limits.readerCount {
-            let queue = try DatabaseFile.openReader(self.directory.databasePath)
-            // Prepared here so that a failure is found at the start, run on the thread.
-            try queue.inDatabase { _ = try PageReader($0, shared: shared, limits: limits) }
-            self.readers.start(number: number) { pool in
-                try? queue.inDatabase { database in
-                    let reader = try PageReader(database, shared: shared, limits: limits)
-                    while let job = pool.next() { job(reader) }
-                }
-                try? queue.close()
-            }
-        }
-    }
-
-    private func startWriter(
-        _ queue: DatabaseQueue,
-        _ checkpointer: Checkpointer,
-        _ logger: Logger
-    ) {
-        let (shared, limits, ended) = (self.shared, self.limits, self.writerEnded)
+    private func start(_ writer: Handover<LogWriter>, _ checkpointer: Checkpointer) {
+        let ended = self.writerEnded
         let thread = Thread {
-            do {
-                try queue.inDatabase { database in
-                    let writer = try LogWriter(
-                        database,
-                        shared: shared,
-                        checkpointer: checkpointer,
-                        limits: limits,
-                        logger: logger
-                    )
-                    writer.run()
-                    checkpointer.close()
-                    writer.checkpoint()
-                }
-                try queue.close()
-            } catch {
-                logger.critical(
-                    "the log's writer cannot start",
-                    metadata: ["tickertape.reason": "\(error)"]
-                )
-                shared.isWritable.store(false, ordering: .relaxed)
+            writer.use { writer in
+                writer.run()
+                checkpointer.close()
+                writer.checkpoint()
             }
             ended.signal()
         }

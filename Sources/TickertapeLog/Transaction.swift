@@ -14,6 +14,8 @@ struct Transaction {
         var results: [AppendResult] = []
         var newTopics: [TopicName: Int64] = [:]
         var lastIDs: [Int64: Int64] = [:]
+        /// Idempotency keys it has stored.
+        var keyCount = 0
     }
 
     private(set) var content = Content()
@@ -28,6 +30,7 @@ struct Transaction {
     private let findKey: PreparedStatement
     private let insertKey: PreparedStatement
     private let keptMilliseconds: Int64
+    private var pruner: KeyPruner
 
     /// Ids of a failed transaction are skipped, never given to other messages.
     private var lastID: Int64
@@ -63,6 +66,7 @@ struct Transaction {
             """
         )
         self.keptMilliseconds = Int64(limits.idempotencyHours) * 3_600_000
+        self.pruner = try KeyPruner(database, limits: limits)
         self.lastID = shared.head.load(ordering: .relaxed)
         self.lastTopicNumber =
             try Int64.fetchOne(database, sql: "SELECT max(id) FROM topics") ?? 0
@@ -115,8 +119,13 @@ struct Transaction {
         )
     }
 
-    /// Makes it durable, and hands over what it held.
-    mutating func end() throws(SQLiteFailure) -> Content {
+    /// Makes it durable, and hands over what it held; `now` is of a clock that never goes back.
+    mutating func end(atMilliseconds now: Int64) throws(SQLiteFailure) -> Content {
+        try self.pruner.prune(
+            expired: self.expiredMilliseconds,
+            insertedCount: self.content.keyCount,
+            atMilliseconds: now
+        )
         try self.commit.run()
         return self.take()
     }
@@ -156,14 +165,17 @@ struct Transaction {
     ) throws(SQLiteFailure) -> AppendResult? {
         self.findKey.bind(topicNumber, at: 1)
         self.findKey.bind(key, at: 2)
-        self.findKey.bind(self.timeMilliseconds - self.keptMilliseconds, at: 3)
+        self.findKey.bind(self.expiredMilliseconds, at: 3)
         guard try self.findKey.step() else { return nil }
         defer { self.findKey.reset() }
         guard self.findKey.bytes(0) == digest else { return .idempotencyKeyReused }
         return .alreadyStored(id: self.findKey.int64(1))
     }
 
-    private func remember(
+    /// Keys that were used then or before may be used anew.
+    private var expiredMilliseconds: Int64 { self.timeMilliseconds - self.keptMilliseconds }
+
+    private mutating func remember(
         _ key: String,
         _ digest: [UInt8],
         topicNumber: Int64,
@@ -175,6 +187,7 @@ struct Transaction {
         self.insertKey.bind(id, at: 4)
         self.insertKey.bind(self.timeMilliseconds, at: 5)
         try self.insertKey.run()
+        self.content.keyCount += 1
     }
 }
 

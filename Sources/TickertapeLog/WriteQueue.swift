@@ -62,10 +62,15 @@ final class WriteQueue: Sendable {
     /// - Returns: `false` when the writer has ended; the submission is not taken then.
     func append(_ submission: Submission) -> Bool {
         self.condition.lock()
-        defer { self.condition.unlock() }
-        if self.waiting.isEnded { return false }
+        guard !self.waiting.isEnded else {
+            self.condition.unlock()
+            return false
+        }
         self.waiting.submissions.append(submission)
-        if self.waiting.submissions.count == 1 { self.condition.signal() }
+        let isFirst = self.waiting.submissions.count == 1
+        self.condition.unlock()
+        // Not with the lock held: the writer would wake up only to wait for it.
+        if isFirst { self.condition.signal() }
         return true
     }
 
@@ -76,10 +81,21 @@ final class WriteQueue: Sendable {
         self.condition.unlock()
     }
 
-    /// Takes everything that waits without waiting itself.
-    func poll() -> [Submission] {
+    /// Takes everything that waits, besides `taken` messages that were taken and not released.
+    ///
+    /// What was admitted but is not here is on its way, within one turn of an event loop: that is
+    /// waited for, a moment at most, so that the turn is one transaction.
+    func poll(taken: Int) -> [Submission] {
         self.condition.lock()
         defer { self.condition.unlock() }
+        let wait = Double(self.limits.turnMicrosecondsMax) / 1_000_000
+        let deadline = Date(timeIntervalSinceNow: wait)
+        // A loop: a signal may be late and tell of what was taken already.
+        while self.waiting.submissions.isEmpty && !self.waiting.isClosed
+            && self.messages.load(ordering: .relaxed) > taken
+        {
+            if !self.condition.wait(until: deadline) { break }
+        }
         return self.takeAll()
     }
 

@@ -15,6 +15,20 @@ struct Answered {
         Answered(status: "200 OK", type: "application/json", body: body, fields: [])
     }
 
+    static func demo(_ page: DemoPage) -> Answered {
+        let content =
+            switch page {
+            case .ticker: PackageResources.demo_html
+            case .chat: PackageResources.chat_html
+            }
+        return Answered(
+            status: "200 OK",
+            type: "text/html; charset=utf-8",
+            body: ByteBuffer(bytes: content),
+            fields: []
+        )
+    }
+
     static func redirect(_ location: String) -> Answered {
         Answered(
             status: "308 Permanent Redirect",
@@ -30,11 +44,33 @@ extension Problem {
         Problem(.draining, "the broker is stopping; try again", retryAfterSeconds: 1)
     }
 
+    /// What health says; nobody asked to store anything.
+    static var logNotWritable: Problem {
+        Problem(
+            .logUnavailable,
+            "the last commit failed; publishes fail until the log can be written again",
+            retryAfterSeconds: 1
+        )
+    }
+
     static func logUnavailable(_ reason: String) -> Problem {
         Problem(
             .logUnavailable,
             "\(reason); it may or may not have been stored, try again",
             retryAfterSeconds: 1
+        )
+    }
+
+    static let idempotencyKeyReused = Problem(
+        .idempotencyKeyReused,
+        "this idempotency key came with other content before; use a new one"
+    )
+
+    static func queueFull(_ limits: Limits) -> Problem {
+        Problem(
+            .queueFull,
+            "the log is not keeping up; try again",
+            retryAfterSeconds: limits.publishRetrySeconds
         )
     }
 

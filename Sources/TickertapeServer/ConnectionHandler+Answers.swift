@@ -200,10 +200,7 @@ extension ConnectionHandler: PublishReply {
             )
         case .idempotencyKeyReused:
             bytes = self.server.response.problem(
-                Problem(
-                    .idempotencyKeyReused,
-                    "this Idempotency-Key came with other content before; use a new one"
-                ),
+                .idempotencyKeyReused,
                 isHead: false,
                 connection
             )

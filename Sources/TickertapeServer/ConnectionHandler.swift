@@ -12,14 +12,15 @@ import TickertapeWire
 /// 2. publishes at once, up to a number in flight, and answers when the log has answered;
 /// 3. starts everything else only when all before it is answered, so that a read sees the
 ///    publishes of its own connection;
-/// 4. becomes an event stream by giving its place to an `EventStreamHandler`;
+/// 4. becomes an event stream or a WebSocket by giving its place to another handler;
 /// 5. keeps deadlines, and ends so that the last answer arrives.
-final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, LoopConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
     let server: LoopServer
-    let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    /// What stands before it in the pipeline, and leaves with it.
+    var parsers: [any RemovableChannelHandler] = []
     private(set) var context: ChannelHandlerContext?
     var machine: RequestMachine
 
@@ -41,7 +42,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     var peerIsDone = false
     /// What made the decoder give up; told once all before it is answered.
     var failure: Problem?
-    /// The history request that waits for a message, if one does.
+    /// The history request that is read or waits for a message, if there is one.
     var waiting: HistoryExchange?
 
     /// In ticks of the loop; `Int.max` for none.
@@ -69,7 +70,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case open
         /// The last answer was written; what still comes is dropped until the peer is done.
         case lingering
-        /// It is an event stream now.
+        /// It is an event stream or a WebSocket now.
         case upgraded
         case closed
     }
@@ -78,9 +79,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case firstRequest, request, nextRequest, reader, linger, drain
     }
 
-    init(server: LoopServer, decoder: ByteToMessageHandler<HTTPRequestDecoder>) {
+    init(server: LoopServer) {
         self.server = server
-        self.decoder = decoder
         self.machine = RequestMachine(router: server.router)
     }
 
@@ -96,6 +96,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.server.remove(self)
         self.context = nil
+        self.parsers = []
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -187,6 +188,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     var cannotStart: Bool {
         self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
+            // Nobody would learn what became of a request behind the last one (RFC 9112 §9.6).
+            || (self.answers.last?.end.mustClose ?? false)
     }
 
     func hold(_ part: HTTPServerRequestPart) {
@@ -214,10 +217,27 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
     func received(_ part: HTTPServerRequestPart) {
         if case .head = part, self.waitsFor != .request { self.waitForRequest() }
         let step = self.machine.received(part)
-        if case .end = part {
-            self.waitsFor = .nextRequest
-            self.deadline = Int.max
+        guard case .end = part else {
+            self.take(step)
+            return
         }
+        self.waitsFor = .nextRequest
+        self.deadline = Int.max
+        self.take(step)
+        self.settle()
+    }
+
+    /// A complete publish whose head was known; nothing is held.
+    func receivedPublish(to target: PublishTarget, _ payload: ByteBuffer) {
+        guard self.phase == .open else { return }
+        self.sawPart = true
+        self.waitsFor = .nextRequest
+        self.deadline = Int.max
+        self.take(RequestMachine.publish(payload, to: target, idempotencyKey: nil, RequestEnd()))
+        self.settle()
+    }
+
+    func take(_ step: RequestStep) {
         switch step {
         case .more: break
         case .sendContinue: self.sendContinue()
@@ -226,7 +246,6 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .subscribe(let query, let end): self.begin(.subscribe(query, end))
         case .refuse(let problem, let end): self.enqueue(problem, end)
         }
-        if case .end = part { self.settle() }
     }
 
     func sendContinue() {
@@ -241,11 +260,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
         let number = self.firstNumber + self.answers.count
         guard self.server.fanout.publish(draft, reply: self, number: number) else {
             self.enqueue(
-                Problem(
-                    .queueFull,
-                    "the log is not keeping up; try again",
-                    retryAfterSeconds: self.server.limits.publishRetrySeconds
-                ),
+                .queueFull(self.server.limits),
                 end
             )
             return
@@ -272,7 +287,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
                 HistoryExchange(query, self).start { self.finish($0, end) }
             case .message(let topic, let id): self.readMessage(topic, id, end)
             case .health: self.finish(self.health, end)
-            case .demoPage: self.finish(.success(self.demoPage), end)
+            case .webSocket(let offer): self.upgrade(offer, end)
+            case .demoPage(let page): self.finish(.success(.demo(page)), end)
             case .demoRedirect: self.finish(.success(.redirect("/demo/")), end)
             case .publish, .eventsByBody: preconditionFailure("these have a body")
             }
@@ -284,18 +300,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             return .failure(.draining)
         }
         guard self.server.fanout.isLogWritable else {
-            return .failure(.logUnavailable("the last commit failed"))
+            return .failure(.logNotWritable)
         }
         return .success(.json(ByteBuffer(string: "{\"status\":\"ok\"}")))
-    }
-
-    var demoPage: Answered {
-        Answered(
-            status: "200 OK",
-            type: "text/html; charset=utf-8",
-            body: ByteBuffer(bytes: self.server.demoPage),
-            fields: []
-        )
     }
 
     func readMessage(_ topic: TopicName, _ id: Int64, _ end: RequestEnd) {
@@ -338,60 +345,5 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.writeAnswers()
         case .failure(let problem): self.enqueue(problem, end)
         }
-    }
-
-    // MARK: - Event streams
-
-    func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
-        guard let context = self.context else { return }
-        let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
-        if let problem = self.claimStream() {
-            guard end.acceptsEventStream else {
-                self.finish(.failure(problem), end)
-                return
-            }
-            // Anything but 200 would end an EventSource for good.
-            self.current = .none
-            var farewell = ByteBufferAllocator().buffer(capacity: 64)
-            EventStreamFrame.writeFarewell(
-                retryMilliseconds: problem.code == .draining
-                    ? jitteredRetryMilliseconds() : overloadRetryMilliseconds(),
-                into: &farewell
-            )
-            var bytes = self.server.response.eventStreamHead(framing)
-            bytes.writeImmutableBuffer(framing.wrap(farewell))
-            bytes.writeStaticString(framing.end)
-            self.write(bytes)
-            self.linger()
-            return
-        }
-        self.phase = .upgraded
-        self.server.remove(self)
-        let stream = EventStreamHandler(server: self.server, framing: framing)
-        let pipeline = context.pipeline.syncOperations
-        do {
-            try pipeline.addHandler(stream, position: .after(self))
-        } catch {
-            context.close(promise: nil)
-            return
-        }
-        self.setReading(true)
-        self.held.removeAll()
-        stream.start(query)
-        pipeline.removeHandler(self.decoder, promise: nil)
-        pipeline.removeHandler(self, promise: nil)
-    }
-
-    /// Takes a place among the open streams, or says why there is none.
-    private func claimStream() -> Problem? {
-        if self.server.isDraining { return .draining }
-        guard self.server.count.openStream(max: self.server.limits.streamsMax) else {
-            return Problem(
-                .tooManyStreams,
-                "\(self.server.limits.streamsMax) event streams are open",
-                retryAfterSeconds: 10
-            )
-        }
-        return nil
     }
 }

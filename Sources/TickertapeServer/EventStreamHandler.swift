@@ -11,7 +11,8 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let framing: StreamFraming
+    let format: WireFormat
+    private let framing: StreamFraming
     private let server: LoopServer
     private var context: ChannelHandlerContext?
     private var subscription: Subscription?
@@ -23,6 +24,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     init(server: LoopServer, framing: StreamFraming) {
         self.server = server
         self.framing = framing
+        self.format = .eventStream(framing)
         self.head = server.response.eventStreamHead(framing)
     }
 
@@ -30,6 +32,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         self.subscription = self.server.fanout.subscribe(
             to: query.filter,
             from: query.start,
+            tellsCaughtUp: query.tellsCaughtUp,
             transport: self
         )
         // The socket may have failed while the opening was written.
@@ -73,18 +76,31 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         context.close(promise: nil)
     }
 
+    func opening(head: Int64, cursor: Int64?) -> ByteBuffer {
+        var opening = ByteBufferAllocator().buffer(capacity: 128)
+        EventStreamFrame.writeOpening(
+            retryMilliseconds: Int64(self.server.limits.retrySeconds * 1_000),
+            cursor: cursor,
+            into: &opening
+        )
+        return opening
+    }
+
     func write(_ frames: ByteBuffer) -> Bool {
         guard let context = self.context, !self.isEnding else { return true }
         context.writeAndFlush(self.wrapOutboundOut(self.withHead(frames)), promise: nil)
         return !context.channel.isWritable
     }
 
-    func end(retryMilliseconds: Int64) {
+    func end(_ reason: SubscriptionEnd) {
         guard let context = self.context, !self.isEnding else { return }
         self.isEnding = true
         self.closeSubscription()
         var farewell = ByteBufferAllocator().buffer(capacity: 64)
-        EventStreamFrame.writeFarewell(retryMilliseconds: retryMilliseconds, into: &farewell)
+        EventStreamFrame.writeFarewell(
+            retryMilliseconds: reason.retryMilliseconds,
+            into: &farewell
+        )
         var bytes = self.framing.wrap(farewell)
         bytes.writeStaticString(self.framing.end)
         let written = context.eventLoop.makePromise(of: Void.self)

@@ -18,6 +18,7 @@ final class HistoryExchange {
     private var answer: ((Result<Answered, Problem>) -> Void)?
     private var waiter: HistoryWaiter?
     private var timer: Scheduled<Void>?
+    private let ticket = ReadTicket()
 
     init(_ query: HistoryQuery, _ connection: ConnectionHandler) {
         self.query = query
@@ -43,6 +44,7 @@ final class HistoryExchange {
 
     private func read() {
         self.isReading = true
+        self.connection?.waiting = self
         // Registered before the read: what comes meanwhile is not missed.
         if self.query.waitSeconds > 0 && self.waiter == nil { self.register() }
         let request = PageRequest(
@@ -51,7 +53,7 @@ final class HistoryExchange {
             messagesMax: self.query.limit,
             bytesMax: self.server.limits.historyBytesMax
         )
-        self.server.fanout.readPage(request) { result in self.take(result) }
+        self.server.fanout.readPage(request, for: self.ticket) { result in self.take(result) }
     }
 
     private func register() {
@@ -61,7 +63,6 @@ final class HistoryExchange {
             if !self.isReading { self.read() }
         }
         self.waiter = waiter
-        self.connection?.waiting = self
         self.server.fanout.wait(for: self.query.filter, waiter: waiter)
     }
 
@@ -103,8 +104,9 @@ final class HistoryExchange {
         ) { self.finish([], next: self.cursor, gap: nil) }
     }
 
-    /// Answers what there is: the connection is gone, or the broker stops.
+    /// The connection is gone, or the broker stops: what is read just now is still answered.
     func cancel() {
+        if let connection = self.connection, connection.phase != .closed, self.isReading { return }
         self.finish([], next: self.cursor, gap: self.gap)
     }
 
@@ -119,6 +121,7 @@ final class HistoryExchange {
     private func finish(_ result: Result<Answered, Problem>) {
         guard let answer = self.answer else { return }
         self.answer = nil
+        self.ticket.giveBack()
         self.timer?.cancel()
         if let waiter = self.waiter {
             self.waiter = nil

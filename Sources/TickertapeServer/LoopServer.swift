@@ -4,6 +4,15 @@ import TickertapeBroker
 import TickertapeCore
 import TickertapeWire
 
+/// A connection that has deadlines and is told when the broker stops.
+protocol LoopConnection: AnyObject {
+    /// In ticks of the loop; `Int.max` for none.
+    var deadline: Int { get }
+
+    func deadlineReached()
+    func drain()
+}
+
 /// What the connections of one event loop share.
 ///
 /// Safety: confined to its event loop.
@@ -12,21 +21,21 @@ final class LoopServer: @unchecked Sendable {
     let limits: Limits
     let router: Router
     let count: ConnectionCount
-    let demoPage: [UInt8]
+    /// Shared: no message depends on another.
+    private(set) lazy var inflater = WebSocketInflater()
 
-    private(set) var response: Response
+    var response: Response
     private(set) var isDraining = false
     /// Counts ticks; deadlines are told in them, so that no request asks for the time.
     private(set) var tick = 0
-    private var connections: [ObjectIdentifier: ConnectionHandler] = [:]
+    private var connections: [ObjectIdentifier: any LoopConnection] = [:]
 
     static let ticksPerSecond = 4
 
-    init(fanout: LoopFanout, limits: Limits, demoPage: [UInt8]?, count: ConnectionCount) {
+    init(fanout: LoopFanout, limits: Limits, features: Features, count: ConnectionCount) {
         self.fanout = fanout
         self.limits = limits
-        self.router = Router(limits: limits, hasDemo: demoPage != nil)
-        self.demoPage = demoPage ?? []
+        self.router = Router(limits: limits, features: features)
         self.count = count
         self.response = Self.currentResponse()
     }
@@ -35,11 +44,11 @@ final class LoopServer: @unchecked Sendable {
         self.tick + max(1, Int((seconds * Double(Self.ticksPerSecond)).rounded(.up)))
     }
 
-    func add(_ connection: ConnectionHandler) {
+    func add(_ connection: any LoopConnection) {
         self.connections[ObjectIdentifier(connection)] = connection
     }
 
-    func remove(_ connection: ConnectionHandler) {
+    func remove(_ connection: any LoopConnection) {
         self.connections[ObjectIdentifier(connection)] = nil
     }
 

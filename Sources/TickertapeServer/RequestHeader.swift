@@ -33,7 +33,8 @@ struct RequestHeader {
             case 12 where isSame(name, "content-type"): self.contentType = value
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
             case 14 where isSame(name, "content-length"):
-                self.contentLength = Int(value)
+                // The parser leaves the whitespace behind it (RFC 9110 §5.5).
+                self.contentLength = Int(trimmed(value[...]))
             case 15 where isSame(name, "idempotency-key"):
                 self.idempotencyKey = value
                 self.idempotencyKeyCount += 1
@@ -109,16 +110,20 @@ struct RequestHeader {
         guard self.idempotencyKeyCount == 1 else {
             throw Problem(.invalidParameter, "Idempotency-Key may be given once")
         }
-        let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-        guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {
-            throw Problem(
-                .invalidParameter,
-                """
-                Idempotency-Key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
-                characters
-                """
-            )
-        }
+        try TickertapeServer.checkIdempotencyKey(key, limits)
+    }
+}
+
+func checkIdempotencyKey(_ key: String, _ limits: Limits) throws(Problem) {
+    let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+    guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {
+        throw Problem(
+            .invalidParameter,
+            """
+            an idempotency key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
+            characters
+            """
+        )
     }
 }
 
@@ -156,7 +161,8 @@ private func isEventStream(_ range: Substring) -> Bool {
     return isSame(trimmed(Substring(type)), "text/event-stream")
 }
 
-private func trimmed(_ text: Substring) -> Substring {
+/// Without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
+func trimmed(_ text: Substring) -> Substring {
     let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
     let start = text.utf8.drop(while: isSpace)
     guard let last = start.lastIndex(where: { !isSpace($0) }) else { return Substring(start) }

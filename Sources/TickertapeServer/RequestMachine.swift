@@ -45,6 +45,17 @@ struct RequestMachine {
     private let router: Router
     private var limits: Limits { self.router.limits }
 
+    /// What `KnownHeadHandler` asks about the head that came last.
+    struct LastHead {
+        /// The announced length of its body.
+        let bodyBytes: Int
+        /// Its target, when the head says nothing else that matters.
+        var plainPublish: PublishTarget?
+    }
+
+    /// Nothing when no head came since it was forgotten, or its body is chunked.
+    private(set) var lastHead: LastHead?
+
     init(router: Router) {
         self.router = router
     }
@@ -52,6 +63,10 @@ struct RequestMachine {
     var isIdle: Bool {
         if case .idle = self.state { return true }
         return false
+    }
+
+    mutating func forgetLastHead() {
+        self.lastHead = nil
     }
 
     mutating func received(_ part: HTTPServerRequestPart) -> RequestStep {
@@ -71,6 +86,7 @@ struct RequestMachine {
         let isLast = header.asksForUpgrade || head.method == .CONNECT
         end.mustClose = !head.isKeepAlive || end.isHTTP10 || isLast
         end.acceptsEventStream = header.acceptsEventStream
+        self.lastHead = header.isChunked ? nil : LastHead(bodyBytes: header.contentLength ?? 0)
         do throws(Problem) {
             try self.checkHead(head, header)
             switch try self.route(head, header) {
@@ -82,6 +98,9 @@ struct RequestMachine {
                     end,
                     nil
                 )
+                if header.idempotencyKey == nil && header.expect == nil && !end.mustClose {
+                    self.lastHead?.plainPublish = target
+                }
             case .eventsByBody:
                 try header.checkSubscribe(self.limits)
                 self.state = .subscribe(header, end, nil)
@@ -176,21 +195,7 @@ struct RequestMachine {
         case .refused: return .more
         case .withoutBody(let route, let end, _): return .start(route, end)
         case .publish(let target, let key, let end, let body):
-            let bytes = body?.readableBytesView ?? ByteBuffer().readableBytesView
-            guard let data = String(validating: bytes, as: UTF8.self) else {
-                return .refuse(
-                    Problem(.notUTF8, "the payload is carried as text: send UTF-8"),
-                    end
-                )
-            }
-            let draft = Draft(
-                topic: target.topic,
-                event: target.event,
-                key: target.key,
-                data: data,
-                idempotencyKey: key
-            )
-            return .publish(draft, end)
+            return Self.publish(body ?? ByteBuffer(), to: target, idempotencyKey: key, end)
         case .subscribe(let header, let end, let body):
             do throws(Problem) {
                 let decoded = try SubscribeBody.decode(body ?? ByteBuffer())
@@ -199,6 +204,31 @@ struct RequestMachine {
                 return .refuse(error, end)
             }
         }
+    }
+}
+
+extension RequestMachine {
+    /// What a complete publish is: a draft, or refused for its payload.
+    static func publish(
+        _ payload: ByteBuffer,
+        to target: PublishTarget,
+        idempotencyKey: String?,
+        _ end: RequestEnd
+    ) -> RequestStep {
+        guard let data = String(validating: payload.readableBytesView, as: UTF8.self) else {
+            return .refuse(
+                Problem(.notUTF8, "the payload is carried as text: send UTF-8"),
+                end
+            )
+        }
+        let draft = Draft(
+            topic: target.topic,
+            event: target.event,
+            key: target.key,
+            data: data,
+            idempotencyKey: idempotencyKey
+        )
+        return .publish(draft, end)
     }
 }
 

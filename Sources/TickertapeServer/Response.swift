@@ -9,27 +9,37 @@ struct Response {
     /// The value of `Date` (RFC 9110 §6.6.1), renewed every second.
     let date: String
 
+    /// Those of the topics published to since.
+    private var receipts: [TopicName: Receipt] = [:]
+    private static let receiptsMax = 1_024
+
+    init(date: String) {
+        self.date = date
+    }
+
     enum Connection {
         case keep
         case close
     }
 
-    func published(
+    /// Appends the answer to a publish.
+    mutating func published(
         _ status: StaticString,
         id: Int64,
         topic: TopicName,
         _ connection: Connection,
         into buffer: inout ByteBuffer
     ) {
-        var body = ByteBufferAllocator().buffer(capacity: 64 + topic.text.utf8.count)
-        body.writeJSON(publishedID: id, topic: topic)
         self.writeStart(status, "application/json", connection, into: &buffer)
-        buffer.writeStaticString("Location: /topics/")
-        buffer.writeString(percentEncodedPath(topic.text))
-        buffer.writeStaticString("/messages/")
-        buffer.writeDecimal(id)
-        buffer.writeStaticString("\r\n")
-        self.writeBody(body, isHead: false, into: &buffer)
+        self.receipt(of: topic).write(id: id, into: &buffer)
+    }
+
+    private mutating func receipt(of topic: TopicName) -> Receipt {
+        if let known = self.receipts[topic] { return known }
+        if self.receipts.count == Self.receiptsMax { self.receipts.removeAll() }
+        let made = Receipt(topic: topic)
+        self.receipts[topic] = made
+        return made
     }
 
     func content(
@@ -59,6 +69,16 @@ struct Response {
         var fields: [(StaticString, String)] = []
         if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
         if let allow = problem.allow { fields.append(("Allow", allow)) }
+        var connection = connection
+        switch problem.code {
+        case .upgradeRequired:
+            let tokens = connection == .close ? "Upgrade, close" : "Upgrade"
+            fields += [("Upgrade", "websocket"), ("Connection", tokens)]
+            connection = .keep
+        case .webSocketVersion:
+            fields.append(("Sec-WebSocket-Version", "13"))
+        default: break
+        }
         return self.content(
             problem.code.statusLine,
             type: "application/problem+json",
@@ -67,6 +87,28 @@ struct Response {
             connection,
             fields: fields
         )
+    }
+
+    /// The end of HTTP on a connection that becomes a WebSocket (RFC 6455 §4.2.2).
+    func webSocketHead(_ offer: WebSocketOffer) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: 512)
+        buffer.writeStaticString(
+            """
+            HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r
+            Sec-WebSocket-Accept:\u{20}
+            """
+        )
+        buffer.writeString(offer.acceptKey)
+        if let subprotocol = offer.subprotocol {
+            buffer.writeStaticString("\r\nSec-WebSocket-Protocol: ")
+            buffer.writeString(subprotocol)
+        }
+        if let compression = offer.compression {
+            buffer.writeStaticString("\r\nSec-WebSocket-Extensions: ")
+            buffer.writeString(compression.responseField)
+        }
+        buffer.writeStaticString("\r\n\r\n")
+        return buffer
     }
 
     /// The head of an event stream; its body follows until the connection ends.
@@ -114,6 +156,40 @@ struct Response {
     }
 }
 
+/// What the answers to all publishes to one topic have in common.
+private struct Receipt {
+    private let location: ByteBuffer
+    private let bodyEnd: ByteBuffer
+
+    init(topic: TopicName) {
+        self.location = ByteBuffer(
+            string: "Location: /topics/\(percentEncodedPath(topic.text))/messages/"
+        )
+        var whole = ByteBuffer()
+        whole.writeJSON(publishedID: 0, topic: topic)
+        whole.moveReaderIndex(forwardBy: Self.bodyStart.utf8CodeUnitCount + 1)
+        self.bodyEnd = whole
+    }
+
+    /// Writes the last field, the length and the body: `{"id":1043,"topic":"stocks/AAPL"}`.
+    func write(id: Int64, into buffer: inout ByteBuffer) {
+        buffer.writeImmutableBuffer(self.location)
+        let before = buffer.writerIndex
+        buffer.writeDecimal(id)
+        let digits = buffer.writerIndex - before
+        buffer.writeStaticString("\r\nContent-Length: ")
+        buffer.writeDecimal(
+            Int64(Self.bodyStart.utf8CodeUnitCount + digits + self.bodyEnd.readableBytes)
+        )
+        buffer.writeStaticString("\r\n\r\n")
+        buffer.writeStaticString(Self.bodyStart)
+        buffer.writeDecimal(id)
+        buffer.writeImmutableBuffer(self.bodyEnd)
+    }
+
+    private static let bodyStart: StaticString = "{\"id\":"
+}
+
 extension Problem.Code {
     /// Status code and reason phrase.
     var statusLine: StaticString {
@@ -122,12 +198,14 @@ extension Problem.Code {
         case 404: "404 Not Found"
         case 405: "405 Method Not Allowed"
         case 408: "408 Request Timeout"
+        case 409: "409 Conflict"
         case 411: "411 Length Required"
         case 413: "413 Content Too Large"
         case 414: "414 URI Too Long"
         case 415: "415 Unsupported Media Type"
         case 417: "417 Expectation Failed"
         case 422: "422 Unprocessable Content"
+        case 426: "426 Upgrade Required"
         case 431: "431 Request Header Fields Too Large"
         case 503: "503 Service Unavailable"
         case 505: "505 HTTP Version Not Supported"

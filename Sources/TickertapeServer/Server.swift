@@ -1,7 +1,6 @@
 import Foundation
 package import Logging
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 import TickertapeBroker
 package import TickertapeCore
@@ -31,13 +30,13 @@ package final class Server: Sendable {
         /// 0 picks a free one.
         package var port: Int
         package var loopCount: Int
-        package var hasDemo: Bool
+        package var features: Features
 
-        package init(host: String, port: Int, loopCount: Int, hasDemo: Bool) {
+        package init(host: String, port: Int, loopCount: Int, features: Features) {
             self.host = host
             self.port = port
             self.loopCount = loopCount
-            self.hasDemo = hasDemo
+            self.features = features
         }
     }
 
@@ -55,12 +54,11 @@ package final class Server: Sendable {
         let emptied = eventLoops[0].makePromise(of: Void.self)
         let count = ConnectionCount(emptied: emptied)
         let broker = Broker(log: log, eventLoops: eventLoops, limits: limits)
-        let page = configuration.hasDemo ? PackageResources.demo_html : nil
         let loops = eventLoops.map { eventLoop in
             LoopServer(
                 fanout: broker.fanout(on: eventLoop),
                 limits: limits,
-                demoPage: page,
+                features: configuration.features,
                 count: count
             )
         }
@@ -84,7 +82,7 @@ package final class Server: Sendable {
                 server.advance()
             }
         }
-        if configuration.hasDemo {
+        if configuration.features.hasDemo {
             let feed = DemoFeed(loops[0])
             eventLoops[0].execute { feed.start() }
         }
@@ -166,23 +164,7 @@ package final class Server: Sendable {
             .writeBufferWaterMark,
             value: .init(low: high / 2, high: high)
         )
-        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
-        // A target over its own limit still parses, so that it is answered 414 and not 431.
-        decoderLimits.maxHeaderFieldSize = server.limits.headBytesMax
-        decoderLimits.maxHeaderListSize = server.limits.headBytesMax
-        decoderLimits.maxHeaderFieldCount = server.limits.headerFieldsMax
-        let decoder = ByteToMessageHandler(
-            HTTPRequestDecoder(
-                leftOverBytesStrategy: .dropBytes,
-                informationalResponseStrategy: .drop,
-                limitConfiguration: decoderLimits
-            ),
-            // Reached only where the decoder has stopped reading.
-            maximumBufferSize: server.limits.headBytesMax * 8
-        )
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(decoder)
-        try pipeline.addHandler(ConnectionHandler(server: server, decoder: decoder))
+        try ConnectionHandler.add(to: channel.pipeline.syncOperations, server)
     }
 }
 

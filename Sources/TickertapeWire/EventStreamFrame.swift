@@ -69,6 +69,15 @@ package enum EventStreamFrame {
         buffer.writeStaticString("\n\n")
     }
 
+    /// Replay has reached the live tail, for those who ask to be told.
+    package static func writeCaughtUp(_ id: Int64, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("id: ")
+        buffer.writeDecimal(id)
+        buffer.writeStaticString("\nevent: tickertape.caught-up\ndata: {\"id\":")
+        buffer.writeDecimal(id)
+        buffer.writeStaticString("}\n\n")
+    }
+
     package static func write(_ gap: Gap, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("id: ")
         buffer.writeDecimal(gap.cursor)

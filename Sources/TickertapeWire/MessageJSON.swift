@@ -1,11 +1,18 @@
 package import NIOCore
 package import TickertapeCore
 
-/// The JSON shapes of the HTTP API.
+/// The JSON shapes of the HTTP API; the WebSocket messages share their fields.
 extension ByteBuffer {
     /// `{"id","topic","time","event","key","data"}`; `event` and `key` only when set.
     package mutating func writeJSON(_ message: Message) {
-        self.writeStaticString("{\"id\":")
+        self.writeStaticString("{")
+        self.writeJSONFields(of: message)
+        self.writeStaticString("}")
+    }
+
+    /// The fields of a message without the braces, for objects that have others before them.
+    mutating func writeJSONFields(of message: Message) {
+        self.writeStaticString("\"id\":")
         self.writeDecimal(message.id)
         self.writeStaticString(",\"topic\":")
         self.writeJSON(string: message.topic.text)
@@ -22,7 +29,6 @@ extension ByteBuffer {
         }
         self.writeStaticString(",\"data\":")
         self.writeJSON(string: message.data)
-        self.writeStaticString("}")
     }
 
     /// `{"messages":[…],"next":1043}`, with `"gap"` when messages after the cursor are gone.
@@ -43,7 +49,14 @@ extension ByteBuffer {
 
     /// `{"after":41,"resumed":900,"reason":"retention"}`.
     package mutating func writeJSON(_ gap: Gap) {
-        self.writeStaticString("{\"after\":")
+        self.writeStaticString("{")
+        self.writeJSONFields(of: gap)
+        self.writeStaticString("}")
+    }
+
+    /// The fields of a gap without the braces.
+    mutating func writeJSONFields(of gap: Gap) {
+        self.writeStaticString("\"after\":")
         if let after = gap.after {
             self.writeDecimal(after)
         } else {
@@ -53,15 +66,20 @@ extension ByteBuffer {
         self.writeDecimal(gap.resumed)
         self.writeStaticString(",\"reason\":")
         self.writeJSON(string: gap.reason.rawValue)
-        self.writeStaticString("}")
     }
 
     /// The answer to a publish: `{"id":1043,"topic":"stocks/AAPL"}`.
     package mutating func writeJSON(publishedID id: Int64, topic: TopicName) {
-        self.writeStaticString("{\"id\":")
+        self.writeStaticString("{")
+        self.writeJSONFields(publishedID: id, topic: topic)
+        self.writeStaticString("}")
+    }
+
+    /// The fields of the answer to a publish without the braces.
+    mutating func writeJSONFields(publishedID id: Int64, topic: TopicName) {
+        self.writeStaticString("\"id\":")
         self.writeDecimal(id)
         self.writeStaticString(",\"topic\":")
         self.writeJSON(string: topic.text)
-        self.writeStaticString("}")
     }
 }

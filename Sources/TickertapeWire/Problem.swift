@@ -34,6 +34,14 @@ package struct Problem: Error, Sendable, Equatable {
         case tooManyStreams = "too_many_streams"
         case httpVersion = "http_version"
         case diskFull = "disk_full"
+        case badHandshake = "bad_handshake"
+        case upgradeRequired = "upgrade_required"
+        case webSocketVersion = "websocket_version"
+        case invalidCommand = "invalid_command"
+        case unknownCommand = "unknown_command"
+        case unknownSubscription = "unknown_subscription"
+        case subscriptionExists = "subscription_exists"
+        case tooManySubscriptions = "too_many_subscriptions"
     }
 
     package let code: Code
@@ -75,11 +83,12 @@ extension Problem.Code {
         switch self {
         case .badRequest, .badPercentEncoding, .invalidTopic, .invalidPattern,
             .invalidParameter, .unknownParameter, .repeatedParameter, .tooManyTopics,
-            .invalidBody:
+            .invalidBody, .badHandshake, .invalidCommand, .unknownCommand, .tooManySubscriptions:
             400
-        case .notFound, .messageNotFound: 404
+        case .notFound, .messageNotFound, .unknownSubscription: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
+        case .subscriptionExists: 409
         case .lengthRequired: 411
         case .messageTooLarge, .bodyTooLarge: 413
         case .uriTooLong: 414
@@ -87,6 +96,7 @@ extension Problem.Code {
             415
         case .expectationFailed: 417
         case .idempotencyKeyReused: 422
+        case .upgradeRequired, .webSocketVersion: 426
         case .headersTooLarge: 431
         case .queueFull, .draining, .logUnavailable, .tooManyStreams: 503
         case .httpVersion: 505
@@ -127,6 +137,14 @@ extension Problem.Code {
         case .tooManyStreams: "Too many event streams are open"
         case .httpVersion: "This version of HTTP is not served"
         case .diskFull: "The disk is full"
+        case .badHandshake: "This is no handshake of a WebSocket"
+        case .upgradeRequired: "This is served over a WebSocket"
+        case .webSocketVersion: "This version of WebSocket is not served"
+        case .invalidCommand: "The message is no command"
+        case .unknownCommand: "There is no such command"
+        case .unknownSubscription: "The connection has no such subscription"
+        case .subscriptionExists: "The name of the subscription is in use"
+        case .tooManySubscriptions: "Too many subscriptions for one connection"
         }
     }
 }

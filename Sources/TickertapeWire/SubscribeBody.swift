@@ -7,16 +7,11 @@ package struct SubscribeBody: Decodable, Sendable {
     /// A number, or the digits of one in a string; anything else is kept as it came.
     package let after: String?
     package let tail: Int?
+    package let tellsCaughtUp: Bool
 
     private enum Field: String, CodingKey, CaseIterable {
         case topics, after, tail
-    }
-
-    private struct AnyField: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { return nil }
+        case caughtUp = "caught_up"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -27,6 +22,7 @@ package struct SubscribeBody: Decodable, Sendable {
         let fields = try decoder.container(keyedBy: Field.self)
         self.topics = try fields.decode([String].self, forKey: .topics)
         self.tail = try fields.decodeIfPresent(Int.self, forKey: .tail)
+        self.tellsCaughtUp = try fields.decodeIfPresent(Bool.self, forKey: .caughtUp) ?? false
         if let number = try? fields.decodeIfPresent(Int64.self, forKey: .after) {
             self.after = String(number)
         } else if (try? fields.decodeIfPresent(UInt64.self, forKey: .after)) != nil {
@@ -52,4 +48,12 @@ package struct SubscribeBody: Decodable, Sendable {
             throw Problem(.invalidBody, "the body is not a JSON object with 'topics'")
         }
     }
+}
+
+/// Any name of an object, to find those that nobody knows.
+struct AnyField: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { return nil }
 }

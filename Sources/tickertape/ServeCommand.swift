@@ -69,7 +69,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Serve a demo at /demo/ and publish synthetic prices and news for it.")
     var demo = false
 
-    static let flagNames: Set<String> = ["--demo"]
+    @Flag(help: "Decline permessage-deflate: every WebSocket message goes as it is.")
+    var noWebsocketCompression = false
+
+    @Flag(help: .hidden)
+    var websocketEcho = false
+
+    static let flagNames: Set<String> = [
+        "--demo", "--no-websocket-compression", "--websocket-echo",
+    ]
     static let optionNames: Set<String> = flagNames.union([
         "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
         "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
@@ -118,7 +126,7 @@ struct ServeCommand: AsyncParsableCommand {
                     port: self.port,
                     loopCount: self.loops
                         ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
-                    hasDemo: self.demo
+                    features: self.features
                 ),
                 log: log,
                 limits: limits,
@@ -158,6 +166,14 @@ struct ServeCommand: AsyncParsableCommand {
         let host = self.host.contains(":") ? "[\(self.host)]" : self.host
         return "tickertape is ready on http://\(host):\(port), data in \(log.dataDirectoryPath), "
             + "\(log.messageCountAtStart) messages in the log\n"
+    }
+
+    private var features: Features {
+        var features = Features()
+        features.hasDemo = self.demo
+        features.compressesWebSockets = !self.noWebsocketCompression
+        features.hasWebSocketEcho = self.websocketEcho
+        return features
     }
 
     private func limits(openFiles: Int) -> Limits {

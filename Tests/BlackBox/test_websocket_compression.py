@@ -10,7 +10,7 @@ from gateway import Gateway
 from test_event_data import TEXTS
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-COMMAND_BYTES = 6 * 1_048_576 + 65_536
+COMMAND_BYTES = 16_777_216
 TAIL = b"\x00\x00\xff\xff"
 OFFERS = [{}, {"server_max_window_bits": 9, "client_max_window_bits": 9},
           {"server_max_window_bits": 12}, {"client_no_context_takeover": True}]

@@ -124,7 +124,7 @@ def test_hello_comes_first_and_says_what_holds(start):
     with Gateway(own) as client:
         assert client.hello == {
             "type": "hello", "version": 1, "head": number, "heartbeat_seconds": 7,
-            "limits": {"message_bytes": 1048576, "command_bytes": 6 * 1048576 + 65536,
+            "limits": {"message_bytes": 1048576, "command_bytes": 16777216,
                        "topics": 128, "tail": 1000, "subscriptions": 128,
                        "unanswered_publishes": 128}}
         assert client.sync() == []

@@ -9,7 +9,11 @@ import TickertapeWire
 
 struct AudienceTests {
     private func subscription(of audience: Audience) -> Subscription {
-        Subscription(audience: audience, transport: RecordingTransport())
+        Subscription(
+            audience: audience,
+            transport: RecordingTransport(),
+            tellsCaughtUp: false
+        )
     }
 
     @Test("A pass serves each live subscription once")
@@ -86,9 +90,10 @@ struct AudienceTests {
         for row in table {
             let delivery = audience.delivery(
                 after: row.cursor,
-                framing: .plain,
+                format: .eventStream(.plain),
                 bytesMax: 1_000,
-                recent: &recent
+                recent: &recent,
+                encoder: FrameEncoder(limits: Limits())
             )
             guard case .frames(let frames, let through) = delivery else {
                 #expect(row.ids.isEmpty, "after \(row.cursor)")
@@ -114,9 +119,10 @@ struct AudienceTests {
         func delivered(after cursor: Int64) -> [Int64] {
             let delivery = audience.delivery(
                 after: cursor,
-                framing: .plain,
+                format: .eventStream(.plain),
                 bytesMax: 1_000,
-                recent: &recent
+                recent: &recent,
+                encoder: FrameEncoder(limits: Limits())
             )
             guard case .frames(let frames, let through) = delivery else { return [] }
             let transport = RecordingTransport()
@@ -148,17 +154,23 @@ struct AudienceTests {
             audience.add(.init(id: id, sequence: sequence, index: 0))
         }
         audience.beginPass(firstSequence: recent.firstSequence)
-        func isTooMuch(after cursor: Int64, bytesMax: Int) -> Bool {
+        func isTooMuch(
+            after cursor: Int64,
+            bytesMax: Int,
+            _ framing: StreamFraming = .chunked
+        ) -> Bool {
             let delivery = audience.delivery(
                 after: cursor,
-                framing: .chunked,
+                // What was found once is kept for the pass, by format.
+                format: .eventStream(framing),
                 bytesMax: bytesMax,
-                recent: &recent
+                recent: &recent,
+                encoder: FrameEncoder(limits: Limits())
             )
             guard case .tooMuch = delivery else { return false }
             return true
         }
-        #expect(isTooMuch(after: 0, bytesMax: 50))
+        #expect(isTooMuch(after: 0, bytesMax: 50, .plain))
         #expect(!isTooMuch(after: 0, bytesMax: 1_000))
         #expect(!isTooMuch(after: 2, bytesMax: 1), "one message is never too much")
         // The first batch goes while the pass is under way, and before the next one.

@@ -6,7 +6,11 @@ import TickertapeTestSupport
 
 struct HeartbeatWheelTests {
     private func subscription() throws -> Subscription {
-        Subscription(audience: Audience(try filter("a")), transport: RecordingTransport())
+        Subscription(
+            audience: Audience(try filter("a")),
+            transport: RecordingTransport(),
+            tellsCaughtUp: false
+        )
     }
 
     @Test("A quiet subscription is due once in fifteen turns")

@@ -89,6 +89,24 @@ struct LoopFanoutTests {
         #expect(held.count == 5)
     }
 
+    @Test("Everybody gets what they follow, also when there are more topics than are remembered")
+    func manyTopics() throws {
+        var limits = Limits()
+        limits.indexedTopicsMax = 4
+        let fixture = LoopFixture(limits)
+        let patterns = ["t/*", "t/3", "**", "u/*"]
+        let transports = patterns.map { _ in RecordingTransport() }
+        let held = try zip(transports, patterns).map {
+            try fixture.subscribe($0, to: $1, from: .live)
+        }
+        for _ in 0..<2 {
+            for number in 0..<10 { try fixture.announce(("t/\(number)", "x")) }
+            fixture.run()
+        }
+        #expect(transports.map(\.ids) == [Array(1...20), [4, 14], Array(1...20), []])
+        #expect(held.count == 4)
+    }
+
     @Test("A full socket gets nothing until it drains, and then everything, from the log")
     func fullSocket() throws {
         var limits = Limits()
@@ -168,11 +186,31 @@ struct LoopFanoutTests {
         fixture.runReading()
         for transport in transports {
             #expect(transport.endings.count == 1)
-            #expect((5_000...15_000).contains(transport.endings.first ?? 0))
+            #expect(transport.endings.first == .logUnavailable)
             #expect(transport.ids == [])
         }
         for subscription in held { fixture.fanout.close(subscription) }
         #expect(!fixture.fanout.isFollowed)
+    }
+
+    @Test(
+        "Nothing is read for a subscription that is closed",
+        arguments: [StartPosition.after(0), .tail(1)]
+    )
+    func closedWhileReading(start: StartPosition) throws {
+        var limits = Limits()
+        limits.recentBytesMax = 1
+        let fixture = LoopFixture(limits)
+        for _ in 0..<3 { try fixture.announce(("a", "x")) }
+        let transports = [RecordingTransport(), RecordingTransport()]
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: start) }
+        fixture.run()
+        #expect(fixture.log.wantedReadCount == 2)
+        fixture.fanout.close(held[0])
+        #expect(fixture.log.wantedReadCount == 1)
+        fixture.runReading()
+        #expect(transports[0].ids == [])
+        #expect(transports[1].ids.last == 3)
     }
 
     @Test("Ending tells everybody to come back, at times of their own")
@@ -181,9 +219,13 @@ struct LoopFanoutTests {
         let transports = (0..<40).map { _ in RecordingTransport() }
         let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
         fixture.fanout.endAll()
-        let times = transports.flatMap(\.endings)
-        #expect(times.count == held.count)
+        let endings = transports.flatMap(\.endings)
+        #expect(endings.count == held.count)
+        #expect(endings.allSatisfy { $0 == .draining })
+        let times = endings.map(\.retryMilliseconds)
         #expect(times.allSatisfy { (1_000...5_000).contains($0) })
         #expect(Set(times).count > 10, "those who are sent away together come back apart")
+        let later = SubscriptionEnd.logUnavailable.retryMilliseconds
+        #expect((5_000...15_000).contains(later))
     }
 }

@@ -67,7 +67,12 @@ final class LoopFixture {
         from start: StartPosition
     ) throws -> Subscription {
         let filter = TopicFilter(try patterns.map { try TopicPattern($0) })
-        return self.fanout.subscribe(to: filter, from: start, transport: transport)
+        return self.fanout.subscribe(
+            to: filter,
+            from: start,
+            tellsCaughtUp: transport.tellsCaughtUp,
+            transport: transport
+        )
     }
 
     /// As many turns of the heartbeat wheel as one interval has.
@@ -84,7 +89,7 @@ func opening(cursor: Int64? = nil) -> String {
 }
 
 extension Subscription {
-    var isLive: Bool { self.machine.isLive }
+    var isLive: Bool { self.liveIndex >= 0 }
     var cursor: Int64? { self.machine.cursor }
 }
 

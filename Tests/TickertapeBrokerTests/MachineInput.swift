@@ -2,32 +2,20 @@ import TickertapeBroker
 
 /// Every action of the machine, in one type.
 enum MachineOutput: Equatable, Sendable {
-    case readPage(after: Int64)
+    case readPage
     case joinLive
     case leaveLive
-    case leaveLiveAndReadPage(after: Int64)
+    case leaveLiveAndReadPage
     case writeCursor(Int64)
     case writeComment
     case none
 
     init(_ action: SubscriptionMachine.Action) {
         switch action {
-        case .readPage(let cursor): self = .readPage(after: cursor)
+        case .readPage: self = .readPage
         case .joinLive: self = .joinLive
-        case .none: self = .none
-        }
-    }
-
-    init(_ action: SubscriptionMachine.DeliveredAction) {
-        switch action {
         case .leaveLive: self = .leaveLive
-        case .none: self = .none
-        }
-    }
-
-    init(_ action: SubscriptionMachine.FellBehindAction) {
-        switch action {
-        case .leaveLiveAndReadPage(let cursor): self = .leaveLiveAndReadPage(after: cursor)
+        case .leaveLiveAndReadPage: self = .leaveLiveAndReadPage
         case .none: self = .none
         }
     }
@@ -37,6 +25,15 @@ enum MachineOutput: Equatable, Sendable {
         case .writeCursor(let id): self = .writeCursor(id)
         case .writeComment: self = .writeComment
         case .none: self = .none
+        }
+    }
+
+    /// Whether the subscription gets batches as they come afterwards, when it did `before`.
+    func isLive(before: Bool) -> Bool {
+        switch self {
+        case .joinLive: true
+        case .readPage, .leaveLive, .leaveLiveAndReadPage: false
+        case .writeCursor, .writeComment, .none: before
         }
     }
 }

@@ -3,10 +3,14 @@ import Testing
 import TickertapeCore
 import TickertapeLog
 import TickertapeTestSupport
+import TickertapeWire
 
 @testable import TickertapeBroker
 
 struct RecentBatchesTests {
+    private let format = WireFormat.eventStream(.plain)
+    private let encoder = FrameEncoder(limits: Limits())
+
     private func ids(_ buffer: ByteBuffer) -> [Int64] {
         var parser = EventStreamParser()
         return parser.feed(buffer.readableBytesView).compactMap { item in
@@ -20,7 +24,13 @@ struct RecentBatchesTests {
         var recent = RecentBatches(floor: 7, bytesMax: 100)
         #expect(recent.floor == 7)
         var buffer = ByteBuffer()
-        let written = recent.write(after: 7, bytesMax: 100, into: &buffer) { _ in true }
+        let written = recent.write(
+            after: 7,
+            bytesMax: 100,
+            as: self.format,
+            self.encoder,
+            into: &buffer
+        ) { _ in true }
         #expect((written.through, written.lastWritten) == (7, nil))
         #expect(buffer.readableBytes == 0)
     }
@@ -55,7 +65,13 @@ struct RecentBatchesTests {
         for first in 0...4 {
             for last in first...4 {
                 var buffer = ByteBuffer()
-                recent.write(first...last, of: sequence, into: &buffer)
+                recent.write(
+                    first...last,
+                    of: sequence,
+                    as: self.format,
+                    self.encoder,
+                    into: &buffer
+                )
                 #expect(self.ids(buffer) == (first...last).map { Int64($0) + 2 })
             }
         }
@@ -85,7 +101,13 @@ struct RecentBatchesTests {
                 let bytesMax = random.int(1...600)
                 let due = batches.flatMap(\.messages).filter { $0.id > cursor }
                 var buffer = ByteBuffer()
-                let written = recent.write(after: cursor, bytesMax: bytesMax, into: &buffer) {
+                let written = recent.write(
+                    after: cursor,
+                    bytesMax: bytesMax,
+                    as: self.format,
+                    self.encoder,
+                    into: &buffer
+                ) {
                     wanted.contains($0)
                 }
                 let selected = due.filter { wanted.contains($0.topic) }.map(\.id)
@@ -113,7 +135,13 @@ struct RecentBatchesTests {
         for (sequence, batch) in zip(recent.firstSequence..., kept) {
             for (index, message) in batch.messages.enumerated() {
                 var buffer = ByteBuffer()
-                recent.write(index...index, of: sequence, into: &buffer)
+                recent.write(
+                    index...index,
+                    of: sequence,
+                    as: self.format,
+                    self.encoder,
+                    into: &buffer
+                )
                 #expect(self.ids(buffer) == [message.id], "\(seed)")
             }
         }

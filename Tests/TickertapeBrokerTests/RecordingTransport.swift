@@ -10,9 +10,11 @@ final class RecordingTransport: SubscriptionTransport {
     let framing: StreamFraming
     /// What the next writes say.
     var isFull = false
+    /// Whether its subscription asks to be told of the live tail.
+    var tellsCaughtUp = false
     private(set) var writes: [String] = []
     private(set) var items: [EventStreamParser.Item] = []
-    private(set) var endings: [Int64] = []
+    private(set) var endings: [SubscriptionEnd] = []
     private var parser = EventStreamParser()
 
     init(framing: StreamFraming = .plain) {
@@ -24,8 +26,14 @@ final class RecordingTransport: SubscriptionTransport {
         return self.isFull
     }
 
-    func end(retryMilliseconds: Int64) {
-        self.endings.append(retryMilliseconds)
+    var format: WireFormat { .eventStream(self.framing) }
+
+    func opening(head: Int64, cursor: Int64?) -> ByteBuffer {
+        eventStreamOpening(cursor: cursor)
+    }
+
+    func end(_ reason: SubscriptionEnd) {
+        self.endings.append(reason)
     }
 
     /// The ids of the messages that came so far.
@@ -53,6 +61,12 @@ final class RecordingTransport: SubscriptionTransport {
             Issue.record("\(error) in \(String(buffer: frames))")
         }
     }
+}
+
+func eventStreamOpening(cursor: Int64?) -> ByteBuffer {
+    var opening = ByteBuffer()
+    EventStreamFrame.writeOpening(retryMilliseconds: 3_000, cursor: cursor, into: &opening)
+    return opening
 }
 
 func message(_ id: Int64, _ topic: String, _ data: String = "x") throws -> Message {

@@ -90,7 +90,12 @@ final class SimulatedConnection: SubscriptionTransport {
     }
 
     func open(_ filter: TopicFilter, _ start: StartPosition) {
-        self.subscription = self.fanout.subscribe(to: filter, from: start, transport: self)
+        self.subscription = self.fanout.subscribe(
+            to: filter,
+            from: start,
+            tellsCaughtUp: false,
+            transport: self
+        )
     }
 
     func write(_ frames: ByteBuffer) -> Bool {
@@ -114,12 +119,16 @@ final class SimulatedConnection: SubscriptionTransport {
         return self.isFull
     }
 
-    func end(retryMilliseconds: Int64) {
+    var format: WireFormat { .eventStream(self.framing) }
+
+    func opening(head: Int64, cursor: Int64?) -> ByteBuffer {
+        eventStreamOpening(cursor: cursor)
+    }
+
+    func end(_ reason: SubscriptionEnd) {
         guard !self.isEnded else { return }
         self.isEnded = true
-        if !(5_000...15_000).contains(retryMilliseconds) {
-            self.wrong = "comes back after \(retryMilliseconds) ms"
-        }
+        if reason != .logUnavailable { self.wrong = "ended for \(reason)" }
         self.closeSubscription()
     }
 
@@ -148,7 +157,7 @@ final class SimulatedConnection: SubscriptionTransport {
 
     private func explained(_ wrong: String) -> String {
         let cursor = self.subscription?.machine.cursor.map { "\($0)" } ?? "nowhere"
-        let state = self.subscription?.machine.isLive ?? false ? "live" : "behind"
+        let state = self.subscription?.isLive ?? false ? "live" : "behind"
         return """
             \(wrong) (\(self.checker.summary); the subscription is \(state) at \(cursor), \
             its socket \(self.isFull ? "full" : "free"))

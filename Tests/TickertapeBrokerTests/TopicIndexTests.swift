@@ -10,7 +10,7 @@ struct TopicIndexTests {
 
     @Test("An audience is shared by equal filters until it is removed")
     func sharing() throws {
-        var index = TopicIndex()
+        var index = TopicIndex(limits: Limits())
         #expect(index.isEmpty)
         let one = index.audience(for: try filter("a", "b/*"))
         #expect(index.audience(for: try filter("b/*", "a")) === one)
@@ -22,14 +22,16 @@ struct TopicIndexTests {
 
     @Test(
         "The audiences of a topic are those whose filter matches it, whatever came and went",
-        arguments: [[], patterns]
+        arguments: [[], patterns],
+        [3, 4_096]
     )
-    func walk(wildcards: [String]) throws {
+    func walk(wildcards: [String], topicsMax: Int) throws {
         let seed = Seed()
         var random = seed.generator
-        // Many exact filters, so that the index takes its short way.
         let exact = Self.topics + (0..<30).map { "x/\($0)" }
-        var index = TopicIndex()
+        var limits = Limits()
+        limits.indexedTopicsMax = topicsMax
+        var index = TopicIndex(limits: limits)
         var audiences: [TopicFilter: Audience] = [:]
         for step in 0..<20_000 {
             let topic = try TopicName(random.pick(exact))
@@ -59,6 +61,7 @@ struct TopicIndexTests {
                 return
             }
             #expect(index.isEmpty == audiences.isEmpty, "\(seed)")
+            #expect(index.remembered.count <= topicsMax, "\(seed)")
         }
     }
 }

@@ -18,9 +18,9 @@ extension MessageLog {
         await self.append(drafts)
     }
 
-    func page(_ request: PageRequest) async throws -> Page {
+    func page(_ request: PageRequest, for ticket: ReadTicket = ReadTicket()) async throws -> Page {
         try await withCheckedContinuation { continuation in
-            self.readPage(request) { continuation.resume(returning: $0) }
+            self.readPage(request, for: ticket) { continuation.resume(returning: $0) }
         }.get()
     }
 
@@ -43,9 +43,18 @@ extension MessageLog {
     }
 
     func tail(of patterns: String..., count: Int) async throws -> TailStart {
-        let filter = try filter(patterns)
-        return try await withCheckedContinuation { continuation in
-            self.findTail(of: filter, count: count) { continuation.resume(returning: $0) }
+        try await self.tail(of: try filter(patterns), count: count)
+    }
+
+    func tail(
+        of filter: TopicFilter,
+        count: Int,
+        for ticket: ReadTicket = ReadTicket()
+    ) async throws -> TailStart {
+        try await withCheckedContinuation { continuation in
+            self.findTail(of: filter, count: count, for: ticket) {
+                continuation.resume(returning: $0)
+            }
         }.get()
     }
 
@@ -141,6 +150,13 @@ final class LogFolder {
         let log = try self.open()
         defer { log.close() }
         return try await work(log)
+    }
+
+    /// A number from the file while no broker has it.
+    func number(_ sql: String) throws -> Int? {
+        let queue = try DatabaseQueue(path: self.databasePath)
+        defer { try? queue.close() }
+        return try queue.inDatabase { try Int.fetchOne($0, sql: sql) }
     }
 
     /// Runs SQL in the file while no broker has it, as a tool of the operator would.

@@ -9,14 +9,15 @@ struct LogWalkTests {
     struct Bounds: Sendable {
         let mergedTopicsMax: Int
         let pageRowsExaminedMax: Int
+        let tailTopicsMax: Int
     }
 
     @Test(
         "Whatever is appended, removed and asked, pages are those of a plain list",
         arguments: [
-            Bounds(mergedTopicsMax: 0, pageRowsExaminedMax: 5),
-            Bounds(mergedTopicsMax: 2, pageRowsExaminedMax: 50),
-            Bounds(mergedTopicsMax: 32, pageRowsExaminedMax: 20_000),
+            Bounds(mergedTopicsMax: 0, pageRowsExaminedMax: 5, tailTopicsMax: 1),
+            Bounds(mergedTopicsMax: 2, pageRowsExaminedMax: 50, tailTopicsMax: 3),
+            Bounds(mergedTopicsMax: 32, pageRowsExaminedMax: 20_000, tailTopicsMax: 1_000),
         ]
     )
     func walk(bounds: Bounds) async throws {
@@ -25,6 +26,7 @@ struct LogWalkTests {
         limits.mergedTopicsMax = bounds.mergedTopicsMax
         limits.pageRowsExaminedMax = bounds.pageRowsExaminedMax
         limits.batchMessagesMax = 4
+        limits.tailTopicsMax = bounds.tailTopicsMax
         var walk = try LogWalk(limits, seed)
         for _ in 0..<1_500 {
             try await walk.step()
@@ -147,9 +149,7 @@ private struct LogWalk {
         let filter = try self.anyFilter()
         let count = self.random.int(0...4)
         let log = try self.open()
-        let tail = try await withCheckedContinuation { continuation in
-            log.findTail(of: filter, count: count) { continuation.resume(returning: $0) }
-        }.get()
+        let tail = try await log.tail(of: filter, count: count)
         if self.random.oneIn(2) { try await self.append() }
         var ids: [Int64] = []
         var cursor = tail.after

@@ -106,6 +106,21 @@ enum MessageLogContract {
         #expect(log.head == messagesMax)
     }
 
+    static func unwantedReads(_ log: any MessageLog) async throws {
+        _ = await log.append(try draft("a"))
+        let ticket = ReadTicket()
+        let filter = try filter(["a"])
+        let request = PageRequest(filter: filter, after: 0, messagesMax: 1, bytesMax: 1)
+        #expect(try await log.page(request, for: ticket).messages.count == 1)
+        #expect(try await log.tail(of: filter, count: 1, for: ticket).after == 0)
+        ticket.giveBack()
+        await #expect(throws: LogError.closed) { try await log.page(request, for: ticket) }
+        await #expect(throws: LogError.closed) {
+            try await log.tail(of: filter, count: 1, for: ticket)
+        }
+        #expect(try await log.page(request).messages.count == 1, "others are served")
+    }
+
     static func closing(_ log: any MessageLog) async throws {
         let told = Told()
         told.listen(to: log)

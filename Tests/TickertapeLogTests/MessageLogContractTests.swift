@@ -62,6 +62,11 @@ struct MessageLogContractTests {
         }
     }
 
+    @Test("What nobody waits for is not read", arguments: Kind.allCases)
+    func unwantedReads(kind: Kind) async throws {
+        try await self.withLog(kind) { try await MessageLogContract.unwantedReads($0) }
+    }
+
     @Test("Closing commits what was appended, and takes nothing more", arguments: Kind.allCases)
     func closing(kind: Kind) async throws {
         try await self.withLog(kind) { try await MessageLogContract.closing($0) }

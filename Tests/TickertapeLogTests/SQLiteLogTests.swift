@@ -26,6 +26,17 @@ struct SQLiteLogTests {
         }
     }
 
+    @Test("What the writer needs and is not there is found when the log is opened")
+    func incomplete() async throws {
+        let folder = try LogFolder()
+        let draft = try draft("a")
+        try await folder.withLog { log in _ = await log.append(draft) }
+        try folder.change("ALTER TABLE idempotency RENAME TO elsewhere")
+        #expect(throws: (any Error).self) { try folder.open() }
+        try folder.change("ALTER TABLE elsewhere RENAME TO idempotency")
+        try await folder.withLog { log in #expect(await log.append(draft) == [.stored(id: 2)]) }
+    }
+
     @Test("Closing folds everything into the main file")
     func folding() async throws {
         let folder = try LogFolder()
@@ -35,6 +46,35 @@ struct SQLiteLogTests {
         let wal = folder.databasePath + "-wal"
         let size = try? FileManager.default.attributesOfItem(atPath: wal)[.size] as? Int
         #expect((size ?? 0) == 0)
+    }
+
+    @Test("Closing does not wait for pages that wait to be read", .timeLimit(.minutes(1)))
+    func closingWithReads() async throws {
+        var limits = Limits()
+        limits.readerCount = 1
+        let folder = try LogFolder(limits)
+        let log = try folder.open()
+        let goesOn = DispatchSemaphore(value: 0)
+        await withCheckedContinuation { continuation in
+            log.readMessage(id: 1) { _ in
+                continuation.resume()
+                goesOn.wait()
+            }
+        }
+        let request = PageRequest(filter: try filter(["a"]), after: 0, messagesMax: 1, bytesMax: 1)
+        let (answers, told) = AsyncStream.makeStream(of: Result<Page, LogError>.self)
+        for _ in 0..<100 { log.readPage(request, for: ReadTicket()) { told.yield($0) } }
+        async let closed: Void = withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                log.close()
+                continuation.resume()
+            }
+        }
+        for await answer in answers.prefix(100) {
+            #expect(throws: LogError.closed) { try answer.get() }
+        }
+        goesOn.signal()
+        await closed
     }
 
     @Test("The write-ahead log does not grow without end while messages come")
@@ -126,6 +166,27 @@ struct SQLiteLogTests {
             #expect(await log.append(one, two) == [.alreadyStored(id: 1), .stored(id: 3)])
             #expect(await log.append(two) == [.alreadyStored(id: 3)])
         }
+    }
+
+    @Test("Expired keys are removed at least as fast as keys come")
+    func pruning() async throws {
+        var limits = Limits()
+        limits.idempotencyPruneCount = 10
+        limits.batchMessagesMax = 50
+        let folder = try LogFolder(limits)
+        try await folder.withLog { log in
+            for batch in 0..<20 {
+                _ = await log.append(try (0..<50).map { try draft("a", once: "\(batch) \($0)") })
+            }
+        }
+        try folder.change("UPDATE idempotency SET time = time - \(25 * 3_600_000)")
+        try await folder.withLog { log in
+            // Each but the first removes a hundred.
+            for batch in 0..<12 {
+                _ = await log.append(try (0..<50).map { try draft("b", once: "\(batch) \($0)") })
+            }
+        }
+        #expect(try folder.number("SELECT count(*) FROM idempotency") == 12 * 50)
     }
 
     @Test("A transaction that fails stores nothing, uses up its ids, and the log recovers")

@@ -1,6 +1,5 @@
 import NIOCore
 import NIOEmbedded
-import NIOHTTP1
 import Testing
 import TickertapeBroker
 import TickertapeCore
@@ -19,20 +18,18 @@ final class ConnectionFixture {
     private let broker: Broker
     private let count: ConnectionCount
 
-    init(_ limits: Limits = Limits(), demoPage: [UInt8]? = nil) throws {
+    init(_ limits: Limits = Limits(), _ features: Features = Features()) throws {
         self.log = SimulatedLog(.stepwise, queueMessagesMax: limits.queueMessagesMax)
         self.broker = Broker(log: self.log, eventLoops: [self.loop], limits: limits)
         self.count = ConnectionCount(emptied: self.loop.makePromise())
         self.server = LoopServer(
             fanout: self.broker.fanout(on: self.loop),
             limits: limits,
-            demoPage: demoPage,
+            features: features,
             count: self.count
         )
-        let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes))
-        let connection = ConnectionHandler(server: self.server, decoder: decoder)
         self.channel = EmbeddedChannel(loop: self.loop)
-        try self.channel.pipeline.syncOperations.addHandlers([decoder, connection])
+        try ConnectionHandler.add(to: self.channel.pipeline.syncOperations, self.server)
         try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -16,7 +16,9 @@ func described(_ route: Route) -> String {
     case .events(let query): described(query)
     case .eventsByBody: "events by body"
     case .health: "health"
-    case .demoPage: "demo page"
+    case .webSocket(let offer): offer.isEcho ? "echo" : "web socket"
+    case .demoPage(.ticker): "demo page"
+    case .demoPage(.chat): "chat page"
     case .demoRedirect: "demo redirect"
     }
 }
@@ -70,6 +72,14 @@ func head(
     return HTTPRequestHead(version: version, method: method, uri: target, headers: headers)
 }
 
+extension Features {
+    static func demo(_ hasDemo: Bool) -> Features {
+        var features = Features()
+        features.hasDemo = hasDemo
+        return features
+    }
+}
+
 /// What a router makes of a request, or of what is wrong with it.
 func routed(
     _ method: HTTPMethod,
@@ -79,7 +89,7 @@ func routed(
 ) -> String {
     let head = head(method, target, fields)
     do throws(Problem) {
-        let router = Router(limits: Limits(), hasDemo: hasDemo)
+        let router = Router(limits: Limits(), features: .demo(hasDemo))
         return described(try router.route(head, RequestHeader(head.headers)))
     } catch {
         return described(error)

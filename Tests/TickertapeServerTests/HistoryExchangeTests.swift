@@ -112,4 +112,29 @@ struct HistoryExchangeTests {
         left.run()
         #expect(try left.sent().isEmpty)
     }
+
+    @Test("Nothing is read for a connection that is gone", arguments: ["", "?wait=60"])
+    func goneWhileReading(query: String) throws {
+        let fixture = try ConnectionFixture()
+        try fixture.send(get("/topics/a/messages" + query))
+        #expect(fixture.log.wantedReadCount == 1)
+        _ = try fixture.channel.finish()
+        #expect(fixture.log.wantedReadCount == 0)
+        fixture.run()
+        #expect(try fixture.sent().isEmpty)
+    }
+
+    @Test("A page that is read while the broker stops is answered", arguments: ["", "?wait=60"])
+    func drainWhileReading(query: String) throws {
+        let fixture = try ConnectionFixture()
+        try fixture.publish("a", "just now")
+        fixture.run()
+        try fixture.send(get("/topics/a/messages" + query))
+        fixture.server.drain()
+        #expect(try fixture.sent().isEmpty)
+        fixture.run()
+        let answer = try #require(try fixture.answers().first)
+        #expect(answer.body.contains("just now"))
+        #expect(answer.isLast)
+    }
 }

@@ -78,7 +78,10 @@ struct RouterTests {
         for method in methods {
             let head = head(method, target)
             let problem = #expect(throws: Problem.self) {
-                try Router(limits: Limits(), hasDemo: true).route(head, RequestHeader(head.headers))
+                try Router(limits: Limits(), features: .demo(true)).route(
+                    head,
+                    RequestHeader(head.headers)
+                )
             }
             #expect(problem?.code == .methodNotAllowed, "\(method)")
             #expect(problem?.allow == allow, "\(method)")

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 package import TickertapeCore
 package import TickertapeLog
@@ -17,6 +18,11 @@ package final class SimulatedLog: MessageLog {
         let completion: @Sendable ([AppendResult]) -> Void
     }
 
+    private struct Read: Sendable {
+        let ticket: ReadTicket
+        let answer: @Sendable () -> Void
+    }
+
     private struct State: Sendable {
         var contents = SimulatedContents()
         var observer: (@Sendable (CommittedBatch) -> Void)?
@@ -24,7 +30,7 @@ package final class SimulatedLog: MessageLog {
         var submissions: [Submission] = []
         /// What is committed and not yet announced: the batch, and then the answers.
         var committed: [@Sendable () -> Void] = []
-        var reads: [@Sendable () -> Void] = []
+        var reads: [Read] = []
         var isFailing = false
         var isClosed = false
     }
@@ -34,6 +40,8 @@ package final class SimulatedLog: MessageLog {
     /// Rows one page looks at.
     private let examinedMax: Int
     private let state = Mutex(State())
+    /// One commit and what it tells after the other, whatever threads append.
+    private let commits = NSRecursiveLock()
 
     package init(_ mode: Mode, queueMessagesMax: Int = 65_536, examinedMax: Int = 1_000) {
         self.mode = mode
@@ -78,40 +86,43 @@ package final class SimulatedLog: MessageLog {
 
     package func readPage(
         _ request: PageRequest,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<Page, LogError>) -> Void
     ) {
         let examinedMax = self.examinedMax
-        self.read(completion) { $0.page(request, examinedMax: examinedMax) }
+        self.read(for: ticket, completion) { $0.page(request, examinedMax: examinedMax) }
     }
 
     package func findTail(
         of filter: TopicFilter,
         count: Int,
+        for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
-        self.read(completion) { $0.tail(of: filter, count: count) }
+        self.read(for: ticket, completion) { $0.tail(of: filter, count: count) }
     }
 
     package func readMessage(
         id: Int64,
         completion: @escaping @Sendable (Result<Message?, LogError>) -> Void
     ) {
-        self.read(completion) { $0.message(id: id) }
+        self.read(for: ReadTicket(), completion) { $0.message(id: id) }
     }
 
     package func close() {
         self.commitAndAnnounce()
-        while self.answerRead(at: 0) {}
         self.state.withLock { $0.isClosed = true }
+        while self.answerRead(at: 0) {}
     }
 
     private func read<Value: Sendable>(
+        for ticket: ReadTicket,
         _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
         _ work: @escaping @Sendable (SimulatedContents) -> Value
     ) {
         let answer: @Sendable () -> Void = {
             let result = self.state.withLock { state -> Result<Value, LogError> in
-                if state.isClosed { return .failure(.closed) }
+                if state.isClosed || !ticket.isWanted { return .failure(.closed) }
                 if state.isFailing { return .failure(.unavailable("simulated")) }
                 return .success(work(state.contents))
             }
@@ -119,7 +130,8 @@ package final class SimulatedLog: MessageLog {
         }
         switch self.mode {
         case .immediate: answer()
-        case .stepwise: self.state.withLock { $0.reads.append(answer) }
+        case .stepwise:
+            self.state.withLock { $0.reads.append(Read(ticket: ticket, answer: answer)) }
         }
     }
 }
@@ -130,6 +142,10 @@ extension SimulatedLog {
     package var submissionCount: Int { self.state.withLock { $0.submissions.count } }
     /// Reads that wait for their answer.
     package var readCount: Int { self.state.withLock { $0.reads.count } }
+    /// Those of them that somebody waits for.
+    package var wantedReadCount: Int {
+        self.state.withLock { state in state.reads.count { $0.ticket.isWanted } }
+    }
     /// Whether something is committed that nobody was told of.
     package var hasUnannounced: Bool { self.state.withLock { !$0.committed.isEmpty } }
     /// Everything that still exists, in order.
@@ -176,6 +192,8 @@ extension SimulatedLog {
     }
 
     package func commitAndAnnounce() {
+        self.commits.lock()
+        defer { self.commits.unlock() }
         while self.tellNext() {}
         self.commit(Int.max)
         while self.tellNext() {}
@@ -188,7 +206,7 @@ extension SimulatedLog {
         let read = self.state.withLock { state in
             state.reads.indices.contains(index) ? state.reads.remove(at: index) : nil
         }
-        read?()
+        read?.answer()
         return read != nil
     }
 

@@ -1,0 +1,129 @@
+import NIOHTTP1
+import TickertapeCore
+import TickertapeWire
+
+/// Finds the route of a request.
+///
+/// The last segments of a path decide, so that a topic may have any number of levels.
+final class Router: Sendable {
+    let limits: Limits
+    private let features: Features
+
+    init(limits: Limits, features: Features) {
+        self.limits = limits
+        self.features = features
+    }
+
+    func route(_ head: HTTPRequestHead, _ header: RequestHeader) throws(Problem) -> Route {
+        let uri = head.uri
+        guard uri.utf8.count <= self.limits.uriBytesMax else {
+            throw Problem(
+                .uriTooLong,
+                "a request target has at most \(self.limits.uriBytesMax) bytes"
+            )
+        }
+        let target = self.originForm(uri)
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
+        let path = target[..<(mark ?? target.endIndex)]
+        let query = mark.map { target[target.utf8.index(after: $0)...] } ?? ""
+        let decoded = try self.decoded(path)
+        let prefix = "/topics/".utf8
+        if decoded.starts(with: prefix) {
+            return try self.topicRoute(
+                decoded[prefix.count...],
+                query,
+                head.method,
+                header
+            )
+        }
+        switch String(decoding: decoded, as: UTF8.self) {
+        case "/events":
+            if head.method == .POST { return .eventsByBody }
+            try self.allow(head.method, [.GET, .POST])
+            return .events(try self.subscribe(query, header, topic: nil))
+        case "/healthz":
+            try self.allow(head.method, [.GET, .HEAD])
+            return .health
+        case "/ws":
+            try self.allow(head.method, [.GET])
+            return .webSocket(try self.offer(head, isEcho: false))
+        case "/ws/echo" where self.features.hasWebSocketEcho:
+            try self.allow(head.method, [.GET])
+            return .webSocket(try self.offer(head, isEcho: true))
+        case "/demo/" where self.features.hasDemo:
+            try self.allow(head.method, [.GET, .HEAD])
+            return .demoPage(.ticker)
+        case "/demo/chat" where self.features.hasDemo:
+            try self.allow(head.method, [.GET, .HEAD])
+            return .demoPage(.chat)
+        case "/demo" where self.features.hasDemo, "/" where self.features.hasDemo:
+            try self.allow(head.method, [.GET, .HEAD])
+            return .demoRedirect
+        default:
+            throw Problem(.notFound, "see docs/protocol.md for what is served")
+        }
+    }
+
+    /// The path and query of a target, also when a proxy sent it in absolute form
+    /// (RFC 9112 §3.2.2).
+    private func originForm(_ uri: String) -> Substring {
+        guard uri.utf8.first != UInt8(ascii: "/"), let colon = uri.firstIndex(of: ":") else {
+            return uri[...]
+        }
+        let rest = uri[colon...]
+        guard rest.hasPrefix("://") else { return uri[...] }
+        let authority = rest.dropFirst(3)
+        return authority.firstIndex(of: "/").map { authority[$0...] } ?? "/"
+    }
+
+    /// Takes the decoded bytes behind `/topics/`.
+    private func topicRoute(
+        _ rest: ArraySlice<UInt8>,
+        _ query: Substring,
+        _ method: HTTPMethod,
+        _ header: RequestHeader
+    ) throws(Problem) -> Route {
+        guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { throw self.noTopicRoute }
+        let (before, last) = (rest[..<slash], rest[(slash + 1)...])
+        if last.elementsEqual("messages".utf8) {
+            if method == .POST { return .publish(try self.publish(before, query)) }
+            try self.allow(method, [.GET, .HEAD, .POST])
+            return .history(try self.history(before, query))
+        }
+        if last.elementsEqual("events".utf8) {
+            try self.allow(method, [.GET])
+            let pattern = try self.pattern(try self.text(before, or: .invalidPattern))
+            return .events(try self.subscribe(query, header, topic: pattern))
+        }
+        guard let inner = before.lastIndex(of: UInt8(ascii: "/")),
+            before[(inner + 1)...].elementsEqual("messages".utf8),
+            !last.isEmpty, last.allSatisfy({ (0x30...0x39).contains($0) })
+        else { throw self.noTopicRoute }
+        try self.allow(method, [.GET, .HEAD])
+        let topic = try self.topic(before[..<inner])
+        // No message has an id beyond those of the log.
+        let id = Int64(String(decoding: last, as: UTF8.self)) ?? Int64.max
+        return .message(topic: topic, id: id)
+    }
+
+    private var noTopicRoute: Problem {
+        Problem(
+            .notFound,
+            "a path under /topics/ ends in /messages, /messages/{id} or /events"
+        )
+    }
+
+    private func offer(_ head: HTTPRequestHead, isEcho: Bool) throws(Problem) -> WebSocketOffer {
+        try WebSocketOffer(
+            head,
+            compresses: self.features.compressesWebSockets,
+            isEcho: isEcho
+        )
+    }
+
+    private func allow(_ method: HTTPMethod, _ methods: [HTTPMethod]) throws(Problem) {
+        guard !methods.contains(method) else { return }
+        let list = methods.map(\.rawValue).joined(separator: ", ")
+        throw Problem(.methodNotAllowed, "the methods here are \(list)", allow: list)
+    }
+}

@@ -1,0 +1,162 @@
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// What the commands of a WebSocket do.
+extension WebSocketHandler {
+    func take(_ command: WebSocketCommand.Decoded) {
+        do throws(Problem) {
+            switch try command.result.get() {
+            case .subscribe(let subscribe): try self.subscribe(subscribe, command.ref)
+            case .unsubscribe(let name): try self.unsubscribe(name, command.ref)
+            case .publish(let publish): try self.publish(publish, command.ref)
+            case .ping: self.reply { WebSocketMessage.writePong(ref: command.ref, into: &$0) }
+            }
+        } catch {
+            self.reply { WebSocketMessage.write(error, ref: command.ref, into: &$0) }
+        }
+    }
+
+    // MARK: - Subscriptions
+
+    private func subscribe(
+        _ command: WebSocketCommand.Subscribe,
+        _ ref: WebSocketRef?
+    ) throws(Problem) {
+        let limits = self.server.limits
+        guard self.subscriptions.count < limits.subscriptionsMax else {
+            throw Problem(
+                .tooManySubscriptions,
+                "a connection has at most \(limits.subscriptionsMax) subscriptions"
+            )
+        }
+        let name = try self.name(command.subscription)
+        let query = try self.server.router.subscribe(
+            to: command.topics,
+            cursor: command.after,
+            tail: command.tail,
+            tellsCaughtUp: true
+        )
+        let subscription = WebSocketSubscription(
+            name: name,
+            ref: ref,
+            windowBits: self.windowBits,
+            connection: self
+        )
+        self.subscriptions[name] = subscription
+        let opened = self.server.fanout.subscribe(
+            to: query.filter,
+            from: query.start,
+            tellsCaughtUp: query.tellsCaughtUp,
+            transport: subscription
+        )
+        subscription.subscription = opened
+        // The connection may have ended while the opening was written.
+        if self.subscriptions[name] !== subscription { self.close(subscription) }
+    }
+
+    /// The name that was given, or a number.
+    private func name(_ given: String?) throws(Problem) -> String {
+        guard let given else {
+            while self.subscriptions[String(self.nextSubscription)] != nil {
+                self.nextSubscription += 1
+            }
+            defer { self.nextSubscription += 1 }
+            return String(self.nextSubscription)
+        }
+        let bytesMax = self.server.limits.subscriptionNameBytesMax
+        guard (1...bytesMax).contains(given.utf8.count),
+            !given.unicodeScalars.contains(where: \.isControl)
+        else {
+            throw Problem(
+                .invalidParameter,
+                "'subscription' is 1 to \(bytesMax) bytes without control characters"
+            )
+        }
+        guard self.subscriptions[given] == nil else {
+            throw Problem(.subscriptionExists, "there is a subscription '\(given)' already")
+        }
+        return given
+    }
+
+    private func unsubscribe(_ name: String, _ ref: WebSocketRef?) throws(Problem) {
+        guard let subscription = self.subscriptions.removeValue(forKey: name) else {
+            throw Problem(
+                .unknownSubscription,
+                "there is no subscription '\(shortened(name))' on this connection"
+            )
+        }
+        self.close(subscription)
+        self.reply { WebSocketMessage.writeUnsubscribed(name, ref: ref, into: &$0) }
+        // It may have been the one that was woken.
+        self.wakeNext()
+    }
+
+    // MARK: - Publishing
+
+    private func publish(
+        _ command: WebSocketCommand.Publish,
+        _ ref: WebSocketRef?
+    ) throws(Problem) {
+        let draft = try self.server.router.draft(command)
+        let number = self.firstNumber + self.unanswered.count
+        guard self.server.fanout.publish(draft, reply: self, number: number) else {
+            throw .queueFull(self.server.limits)
+        }
+        let bytes = draft.bytes
+        self.unanswered.append(Unanswered(ref: ref, topic: draft.topic, bytes: bytes))
+        self.machine.published(bytes: bytes)
+    }
+}
+
+extension WebSocketMessage.Hello {
+    init(head: Int64, limits: Limits) {
+        self.init(
+            head: head,
+            heartbeatSeconds: limits.heartbeatSeconds,
+            messageBytesMax: limits.messageBytesMax,
+            commandBytesMax: limits.commandBytesMax,
+            topicsMax: limits.topicsPerStreamMax,
+            tailMax: limits.tailMax,
+            subscriptionsMax: limits.subscriptionsMax,
+            unansweredPublishesMax: limits.unansweredPublishesMax
+        )
+    }
+}
+
+extension WebSocketHandler: PublishReply {
+    func published(_ result: AppendResult, number: Int) {
+        precondition(number == self.firstNumber, "the log answers in the order of appends")
+        self.firstNumber += 1
+        let publish = self.unanswered.removeFirst()
+        switch result {
+        case .stored(let id): self.answer(publish, id: id, isRepeated: false)
+        case .alreadyStored(let id): self.answer(publish, id: id, isRepeated: true)
+        case .idempotencyKeyReused: self.answer(publish, .idempotencyKeyReused)
+        case .failed(let error): self.answer(publish, Problem(error, self.server))
+        }
+        if self.machine.answered(bytes: publish.bytes) == .farewell { self.sayFarewell() }
+    }
+
+    func publishedAll() {
+        self.takeMessages()
+    }
+
+    private func answer(_ publish: Unanswered, id: Int64, isRepeated: Bool) {
+        self.reply {
+            WebSocketMessage.writePublished(
+                id,
+                topic: publish.topic,
+                isRepeated: isRepeated,
+                ref: publish.ref,
+                into: &$0
+            )
+        }
+    }
+
+    private func answer(_ publish: Unanswered, _ problem: Problem) {
+        self.reply { WebSocketMessage.write(problem, ref: publish.ref, into: &$0) }
+    }
+}

@@ -1,0 +1,366 @@
+import NIOCore
+import TickertapeBroker
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// A connection that has become a WebSocket.
+///
+/// Confined to its event loop. Duties:
+/// 1. gives bytes to the `WebSocketReader`, one message at a time, and stops reading while the
+///    peer has too many publishes unanswered or does not take its replies;
+/// 2. carries out commands, and answers publishes when the log has;
+/// 3. writes what its subscriptions have, and wakes them one by one when the socket drains;
+/// 4. keeps the peer's signs of life, and ends with a close handshake.
+final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let server: LoopServer
+    /// With which window messages are compressed, if that was agreed on.
+    let windowBits: Int?
+    private let isEcho: Bool
+    private var greeting = Greeting.due
+    private var context: ChannelHandlerContext?
+    private var reader: WebSocketReader
+    var machine: WebSocketSessionMachine
+
+    var subscriptions: [String: WebSocketSubscription] = [:]
+    /// The number the next unnamed subscription gets, unless a name takes it.
+    var nextSubscription = 1
+    /// Subscriptions whose socket was full, in the order they are woken.
+    private var waiting = CircularBuffer<WebSocketSubscription>(initialCapacity: 1)
+    /// Publishes that wait for the log.
+    var unanswered = CircularBuffer<Unanswered>(initialCapacity: 1)
+    /// The number of the first of `unanswered`.
+    var firstNumber = 0
+
+    /// Replies that leave together.
+    private var replies = ByteBuffer()
+    private var isTaking = false
+    private var isReading = true
+    /// When the next heartbeat is due.
+    private var beatDeadline = Int.max
+    /// When the message that is arriving has to be complete.
+    private var messageDeadline = Int.max
+
+    var deadline: Int { min(self.beatDeadline, self.messageDeadline) }
+
+    /// A publish that waits for the log.
+    struct Unanswered {
+        let ref: WebSocketRef?
+        let topic: TopicName
+        let bytes: Int
+    }
+
+    private enum Greeting {
+        /// Comes with the first reply, or sooner to a peer that waits for it.
+        case due
+        case said
+    }
+
+    /// Replies over this are written before the next command is looked at.
+    private static let repliesBytesMax = 16_384
+
+    init(server: LoopServer, windowBits: Int?, isEcho: Bool) {
+        self.server = server
+        self.windowBits = windowBits
+        self.isEcho = isEcho
+        self.reader = WebSocketReader(
+            messageBytesMax: server.limits.commandBytesMax,
+            inflates: windowBits != nil
+        )
+        self.machine = WebSocketSessionMachine(
+            countMax: server.limits.unansweredPublishesMax,
+            bytesMax: server.limits.unansweredBytesMax,
+            pingsMax: server.limits.unansweredPingsMax
+        )
+    }
+
+    /// Writes the answer to the handshake, and says hello.
+    ///
+    /// Who chose the subprotocol is greeted at once. Who did not may speak something else, as
+    /// conformance suites do: it is greeted when it waits for that, or has sent a command.
+    func start(_ response: ByteBuffer, hasChosenProtocol: Bool) {
+        self.replies = response
+        self.server.add(self)
+        if self.isEcho {
+            self.greeting = .said
+        } else if hasChosenProtocol {
+            self.greet()
+        }
+        self.beatDeadline = self.server.deadline(
+            seconds: self.greeting == .said ? self.server.limits.heartbeatSeconds : 0
+        )
+        self.writeReplies()
+        if self.server.isDraining { self.drain() }
+    }
+
+    func greetIfDue() {
+        if self.greeting == .due { self.greet() }
+    }
+
+    private func greet() {
+        self.greeting = .said
+        let hello = WebSocketMessage.Hello(
+            head: self.server.fanout.head,
+            limits: self.server.limits
+        )
+        self.reply { WebSocketMessage.write(hello, into: &$0) }
+    }
+
+    // MARK: - Channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        _ = self.machine.failed()
+        self.server.remove(self)
+        self.server.count.closeStream()
+        self.closeSubscriptions()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.machine.hasEnded else { return }
+        self.machine.heard()
+        self.reader.append(self.unwrapInboundIn(data))
+        self.takeMessages()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return }
+        self.wakeNext()
+        self.takeMessages()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A peer that closes its side without a close frame is gone.
+        if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
+            context.close(promise: nil)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    // MARK: - Reading
+
+    /// Looks at messages for as long as that may go on.
+    func takeMessages() {
+        // What a command causes may come back here.
+        guard !self.isTaking else { return }
+        self.isTaking = true
+        while self.machine.takesMessages, self.isWritable,
+            let event = self.reader.next(self.windowBits == nil ? nil : self.server.inflater)
+        {
+            if case .message = event { self.messageDeadline = Int.max }
+            self.take(event)
+            if self.replies.readableBytes >= Self.repliesBytesMax { self.writeReplies() }
+        }
+        self.isTaking = false
+        self.writeReplies()
+        if self.reader.isIdle {
+            self.messageDeadline = Int.max
+        } else if self.messageDeadline == Int.max {
+            self.waitForMessage()
+        }
+        // A peer that has ended its side is still read from, so that its close arrives.
+        self.setReading(
+            self.machine.hasEnded || (self.machine.takesMessages && self.isWritable)
+        )
+    }
+
+    private func waitForMessage() {
+        self.messageDeadline = self.server.deadline(
+            seconds: self.server.limits.requestTimeoutSeconds
+        )
+    }
+
+    private func take(_ event: WebSocketReader.Event) {
+        switch event {
+        case .message(let isText, let payload) where self.machine.takesCommands:
+            if self.isEcho {
+                self.echo(payload, isText)
+            } else if isText {
+                self.take(WebSocketCommand.decode(payload))
+            } else {
+                self.fail(.unsupportedData, "messages are JSON text")
+            }
+        case .ping(let payload) where self.machine.takesCommands:
+            WebSocketFrame.write(.pong, payload, isCompressed: false, into: &self.replies)
+        case .message, .ping, .pong: break
+        case .close(let code, _):
+            self.perform(self.machine.peerClosed(), code, "")
+        case .failure(let code, let reason): self.fail(code, reason)
+        }
+    }
+
+    private func echo(_ payload: ByteBuffer, _ isText: Bool) {
+        self.server.fanout.encoder.writeWebSocket(
+            isText ? .text : .binary,
+            payload,
+            windowBits: self.windowBits,
+            into: &self.replies
+        )
+    }
+
+    private func setReading(_ isReading: Bool) {
+        guard isReading != self.isReading, let context = self.context else { return }
+        self.isReading = isReading
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+
+    // MARK: - Writing
+
+    var isWritable: Bool { self.context?.channel.isWritable ?? false }
+
+    /// Adds a reply to those of this turn.
+    func reply(_ write: (inout ByteBuffer) -> Void) {
+        guard !self.machine.hasEnded else { return }
+        self.greetIfDue()
+        var text = ByteBufferAllocator().buffer(capacity: 128)
+        write(&text)
+        WebSocketFrame.write(.text, text, isCompressed: false, into: &self.replies)
+    }
+
+    func writeReplies() {
+        guard self.replies.readableBytes > 0 else { return }
+        var bytes = ByteBuffer()
+        swap(&bytes, &self.replies)
+        guard let context = self.context else { return }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// Writes frames of a subscription behind the replies so far.
+    ///
+    /// - Returns: Whether the socket is full.
+    func write(_ frames: ByteBuffer) -> Bool {
+        guard let context = self.context, self.machine.takesCommands else { return true }
+        if self.replies.readableBytes > 0 {
+            self.replies.writeImmutableBuffer(frames)
+            self.writeReplies()
+        } else {
+            context.writeAndFlush(self.wrapOutboundOut(frames), promise: nil)
+        }
+        return !self.isWritable
+    }
+
+    func wakeWhenDrained(_ subscription: WebSocketSubscription) {
+        self.waiting.append(subscription)
+    }
+
+    /// One at a time: the page of each may fill the socket again. It wakes the next.
+    func wakeNext() {
+        guard self.isWritable else { return }
+        while let next = self.waiting.popFirst() {
+            guard let subscription = next.subscription else { continue }
+            self.server.fanout.socketDrained(subscription)
+            return
+        }
+    }
+
+    // MARK: - Ends
+
+    func drain() {
+        guard self.machine.drain() == .farewell else { return }
+        self.sayFarewell()
+    }
+
+    func sayFarewell() {
+        self.closeSubscriptions()
+        self.reply {
+            WebSocketMessage.writeDraining(
+                retryMilliseconds: jitteredRetryMilliseconds(),
+                into: &$0
+            )
+        }
+        self.perform(.close, .serviceRestart, "the broker is stopping")
+        // The peer's close may have been read already.
+        self.takeMessages()
+    }
+
+    func close(_ code: WebSocketCloseCode, _ reason: String) {
+        self.perform(self.machine.close(), code, reason)
+    }
+
+    func fail(_ code: WebSocketCloseCode, _ reason: String) {
+        self.perform(self.machine.failed(), code, reason)
+    }
+
+    private func perform(
+        _ action: WebSocketSessionMachine.CloseAction,
+        _ code: WebSocketCloseCode?,
+        _ reason: String
+    ) {
+        guard let context = self.context, action != .none else { return }
+        self.closeSubscriptions()
+        if action != .end { WebSocketFrame.writeClose(code, reason, into: &self.replies) }
+        self.writeReplies()
+        self.beatDeadline = self.server.deadline(seconds: self.server.limits.closeSeconds)
+        guard action != .close else { return }
+        // Closing at once could reset the connection before the peer has read why.
+        context.close(mode: .output, promise: nil)
+        self.setReading(true)
+    }
+
+    private func closeSubscriptions() {
+        let subscriptions = self.subscriptions.values
+        self.subscriptions = [:]
+        self.waiting.removeAll()
+        for subscription in subscriptions { self.close(subscription) }
+    }
+
+    func close(_ subscription: WebSocketSubscription) {
+        guard let open = subscription.subscription else { return }
+        subscription.subscription = nil
+        self.server.fanout.close(open)
+    }
+
+    // MARK: - Deadlines
+
+    func deadlineReached() {
+        guard self.machine.isOpen else {
+            self.beatDeadline = Int.max
+            self.messageDeadline = Int.max
+            self.context?.close(promise: nil)
+            return
+        }
+        if self.messageDeadline <= self.server.tick { self.messageDeadlineReached() }
+        guard self.beatDeadline <= self.server.tick else { return }
+        self.beatDeadline = self.server.deadline(seconds: self.server.limits.heartbeatSeconds)
+        guard self.greeting == .said || self.machine.hasBeenHeard else {
+            self.greet()
+            self.writeReplies()
+            return
+        }
+        switch self.machine.beat(canBeHeard: self.isReading && self.isWritable) {
+        case .ping:
+            WebSocketFrame.write(.ping, ByteBuffer(), isCompressed: false, into: &self.replies)
+            self.writeReplies()
+        case .drop: self.context?.close(promise: nil)
+        case .none: break
+        }
+    }
+
+    /// As with a request: what begins to arrive is not held for ever.
+    private func messageDeadlineReached() {
+        guard self.isReading else {
+            // It was not read from: not its fault.
+            self.waitForMessage()
+            return
+        }
+        self.messageDeadline = Int.max
+        self.fail(
+            .protocolError,
+            "a message arrives within \(self.server.limits.requestTimeoutSeconds) seconds"
+        )
+    }
+}

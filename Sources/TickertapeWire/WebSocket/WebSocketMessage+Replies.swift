@@ -1,0 +1,96 @@
+package import NIOCore
+package import TickertapeCore
+
+/// The answers to commands; each echoes the `ref` of its command.
+extension WebSocketMessage {
+    /// - Parameters:
+    ///   - subscription: Its name, given or numbered.
+    ///   - head: The head of the log when it started; where a live one starts from.
+    ///   - ref: Of the command.
+    ///   - buffer: Takes the object.
+    package static func writeSubscribed(
+        _ subscription: String,
+        head: Int64,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("subscribed", ref, into: &buffer)
+        buffer.writeStaticString(",\"subscription\":")
+        buffer.writeJSON(string: subscription)
+        buffer.writeStaticString(",\"head\":")
+        buffer.writeDecimal(head)
+        buffer.writeStaticString("}")
+    }
+
+    package static func writeUnsubscribed(
+        _ subscription: String,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("unsubscribed", ref, into: &buffer)
+        buffer.writeStaticString(",\"subscription\":")
+        buffer.writeJSON(string: subscription)
+        buffer.writeStaticString("}")
+    }
+
+    /// - Parameters:
+    ///   - id: Of the message, or of the first one with its idempotency key.
+    ///   - topic: Of the message.
+    ///   - isRepeated: Whether the idempotency key had been used before.
+    ///   - ref: Of the command.
+    ///   - buffer: Takes the object.
+    package static func writePublished(
+        _ id: Int64,
+        topic: TopicName,
+        isRepeated: Bool,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("published", ref, into: &buffer)
+        buffer.writeStaticString(",")
+        buffer.writeJSONFields(publishedID: id, topic: topic)
+        if isRepeated { buffer.writeStaticString(",\"repeated\":true") }
+        buffer.writeStaticString("}")
+    }
+
+    package static func writePong(ref: WebSocketRef?, into buffer: inout ByteBuffer) {
+        self.writeReplyStart("pong", ref, into: &buffer)
+        buffer.writeStaticString("}")
+    }
+
+    package static func write(
+        _ problem: Problem,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("error", ref, into: &buffer)
+        buffer.writeStaticString(",\"code\":")
+        buffer.writeJSON(string: problem.code.rawValue)
+        buffer.writeStaticString(",\"detail\":")
+        buffer.writeJSON(string: problem.detail)
+        if let seconds = problem.retryAfterSeconds {
+            buffer.writeStaticString(",\"retry_after_seconds\":")
+            buffer.writeDecimal(Int64(seconds))
+        }
+        buffer.writeStaticString("}")
+    }
+
+    private static func writeReplyStart(
+        _ type: StaticString,
+        _ ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        buffer.writeStaticString("{")
+        if let ref {
+            buffer.writeStaticString("\"ref\":")
+            switch ref {
+            case .text(let text): buffer.writeJSON(string: text)
+            case .number(let number): buffer.writeDecimal(number)
+            }
+            buffer.writeStaticString(",")
+        }
+        buffer.writeStaticString("\"type\":\"")
+        buffer.writeStaticString(type)
+        buffer.writeStaticString("\"")
+    }
+}

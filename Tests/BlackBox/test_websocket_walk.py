@@ -1,6 +1,6 @@
-"""Random walks: many connections subscribe, stall, unsubscribe and leave while messages are published.
+"""Random walks: many subscribe, stall, unsubscribe and leave while messages are published.
 
-Whatever the order of it all, every subscription gets each message after its start once and in order.
+Whatever the order of it all, every subscription gets each message after its start once, in order.
 `TICKERTAPE_SEED` replays the choices of a run (not the timing of the machine).
 """
 
@@ -194,7 +194,8 @@ def test_every_subscription_hears_what_it_should_whatever_happens_around_it(star
         assert walker.failure is None, repr(walker.failure)
         assert not walker.is_alive()
     checked = [one for walker in walkers for one in walker.finished]
-    print(f"{len(checked)} subscriptions, {sum(len(h.messages) for h, _ in checked)} messages heard")
+    count = sum(len(heard.messages) for heard, _ in checked)
+    print(f"{len(checked)} subscriptions, {count} messages heard")
     for heard, through in checked:
         heard.check(log, through)
     assert len(checked) > 50

@@ -106,7 +106,8 @@ def test_a_compressed_command_is_read_whole_in_fragments_and_in_every_form_of_de
 
 @pytest.mark.parametrize("payload, code", [
     (deflate(b"x" * 100_000_000), 1009), (deflate(b" " * (COMMAND_BYTES + 1)), 1009),
-    (b"\xff\xff\xff\xff", 1007), (b"not deflate at all", 1007), (deflate(bytes(range(128)) * 3)[:60], 1007),
+    (b"\xff\xff\xff\xff", 1007), (b"not deflate at all", 1007),
+    (deflate(bytes(range(128)) * 3)[:60], 1007),
     (deflate(b'{"type":"\xff"}'), 1007), (deflate(b'{"\xe2\x82'), 1007), (b"\x04", 1007),
 ], ids=["bomb", "just-over", "garbage", "text", "cut", "not-utf-8", "cut-utf-8", "bad-block"])
 def test_bad_compressed_data_is_refused(broker, payload, code):

@@ -1,11 +1,12 @@
 """The opening handshake: who is let in, and what is agreed on (§19.1 to §19.4, §19.25)."""
 
 import base64
+import time
 
 import pytest
 
 from broker import wait_for
-from frames import RawWebSocket, accept_for, handshake_fields
+from frames import TEXT, RawWebSocket, accept_for, handshake_fields
 from gateway import Gateway
 from wire import check_problem, encode_request
 
@@ -128,6 +129,19 @@ def test_hello_comes_first_and_says_what_holds(start):
                        "topics": 128, "tail": 1000, "subscriptions": 128,
                        "unanswered_publishes": 128}}
         assert client.sync() == []
+
+
+@pytest.mark.parametrize("protocol", [None, "tickertape.v1", "tickertape.v2"])
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_hello_comes_before_everything_whoever_begins(broker, topic, protocol, is_silent):
+    began = time.monotonic()
+    with RawWebSocket(broker, protocol=protocol) as socket:
+        if not is_silent:
+            socket.send_frame(TEXT, '{"type":"subscribe","topics":["' + topic + '"],"after":0}')
+        assert b'"type":"hello"' in socket.message().payload
+        if not is_silent:
+            assert b'"type":"subscribed"' in socket.message().payload
+    assert time.monotonic() - began < 2
 
 
 BOTH = {"permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"}

@@ -155,12 +155,3 @@ def test_a_publish_to_an_empty_queue_is_answered_also_when_the_client_is_gone(br
     wait_for(lambda: broker.is_healthy)
     stored = [int(m["data"]) for m in broker.history(topic)]
     assert stored == list(range(len(stored)))
-
-
-def test_a_full_queue_is_an_error_that_says_when_to_come_back(start):
-    own = start("--queue-max-messages", 1, "--queue-max-bytes", 1000)
-    with Gateway(own) as client:
-        reply = client.ask("publish", topic="a", data="x" * 2000)
-        if reply["type"] == "error":
-            assert reply["code"] == "queue_full" and reply["retry_after_seconds"] >= 1
-        client.check_alive()

@@ -120,7 +120,7 @@ func checkIdempotencyKey(_ key: String, _ limits: Limits) throws(Problem) {
         throw Problem(
             .invalidParameter,
             """
-            an idempotency key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
+            an Idempotency-Key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
             characters
             """
         )

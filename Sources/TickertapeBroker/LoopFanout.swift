@@ -159,7 +159,12 @@ package final class LoopFanout: @unchecked Sendable {
         case .tail(let count):
             self.writeBetween(opening, subscription)
             let number = self.number(subscription)
-            self.log.findTail(of: filter, count: count, for: subscription.ticket) { tail in
+            self.log.findTail(
+                of: filter,
+                count: count,
+                upTo: head,
+                for: subscription.ticket
+            ) { tail in
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
             }
         }

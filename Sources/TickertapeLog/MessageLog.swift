@@ -36,10 +36,12 @@ package protocol MessageLog: AnyObject, Sendable {
         completion: @escaping @Sendable (Result<Page, LogError>) -> Void
     )
 
-    /// Finds where the last `count` messages of each topic of a filter begin.
+    /// Finds where the last `count` messages of each topic of a filter begin, of those up to
+    /// `head`: what comes later is no tail.
     func findTail(
         of filter: TopicFilter,
         count: Int,
+        upTo head: Int64,
         for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     )

@@ -105,9 +105,9 @@ final class PageReader {
     func findTail(
         of filter: TopicFilter,
         count: Int,
+        upTo head: Int64,
         for ticket: ReadTicket
     ) throws(SQLiteFailure) -> TailStart {
-        let head = self.shared.head.load(ordering: .acquiring)
         var firstIDs: [Int64: Int64] = [:]
         var left = self.shared.catalog.numbers(for: filter)[...]
         while !left.isEmpty && ticket.isWanted {

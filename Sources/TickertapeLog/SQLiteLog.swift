@@ -101,11 +101,12 @@ package final class SQLiteLog: MessageLog {
     package func findTail(
         of filter: TopicFilter,
         count: Int,
+        upTo head: Int64,
         for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
         self.read(for: ticket, completion) { reader throws(SQLiteFailure) in
-            try reader.findTail(of: filter, count: count, for: ticket)
+            try reader.findTail(of: filter, count: count, upTo: head, for: ticket)
         }
     }
 

@@ -164,6 +164,7 @@ struct WebSocketSessionMachine: ~Copyable {
         }
         guard canBeHeard, !self.wasHeard else {
             self.wasHeard = false
+            if !canBeHeard { self.unansweredPings = 0 }
             return .none
         }
         guard self.unansweredPings < self.pingsMax else { return .drop }

@@ -52,7 +52,7 @@ extension MessageLog {
         for ticket: ReadTicket = ReadTicket()
     ) async throws -> TailStart {
         try await withCheckedContinuation { continuation in
-            self.findTail(of: filter, count: count, for: ticket) {
+            self.findTail(of: filter, count: count, upTo: self.head, for: ticket) {
                 continuation.resume(returning: $0)
             }
         }.get()

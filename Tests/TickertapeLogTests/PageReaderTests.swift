@@ -32,7 +32,12 @@ struct PageReaderTests {
                 if "\(event)" == "BEGIN" { begun.withLock { $0 += 1 } }
             }
             defer { database.trace(options: []) }
-            return try reader.findTail(of: try filter(["**"]), count: 1, for: ticket)
+            return try reader.findTail(
+                of: try filter(["**"]),
+                count: 1,
+                upTo: shared.head.load(ordering: .relaxed),
+                for: ticket
+            )
         }
         try queue.close()
         return (tail, begun.withLock { $0 })

@@ -82,15 +82,16 @@ struct SimulatedContents: Sendable {
         )
     }
 
-    func tail(of filter: TopicFilter, count: Int) -> TailStart {
+    func tail(of filter: TopicFilter, count: Int, upTo head: Int64) -> TailStart {
         var firstIDs: [Int64: Int64] = [:]
-        var after = self.head
+        var after = head
         for (topic, number) in self.numbers where filter.matches(topic) {
-            let first = self.messages.filter { $0.topic == topic }.suffix(count).first
-            firstIDs[number] = count == 0 ? self.head + 1 : first?.id ?? 0
+            let known = self.messages.filter { $0.topic == topic && $0.id <= head }
+            let first = known.suffix(count).first
+            firstIDs[number] = count == 0 ? head + 1 : first?.id ?? 0
             if let first { after = min(after, first.id - 1) }
         }
-        return TailStart(after: after, end: self.head, firstIDs: firstIDs)
+        return TailStart(after: after, end: head, firstIDs: firstIDs)
     }
 
     func message(id: Int64) -> Message? {

@@ -96,10 +96,11 @@ package final class SimulatedLog: MessageLog {
     package func findTail(
         of filter: TopicFilter,
         count: Int,
+        upTo head: Int64,
         for ticket: ReadTicket,
         completion: @escaping @Sendable (Result<TailStart, LogError>) -> Void
     ) {
-        self.read(for: ticket, completion) { $0.tail(of: filter, count: count) }
+        self.read(for: ticket, completion) { $0.tail(of: filter, count: count, upTo: head) }
     }
 
     package func readMessage(

@@ -49,6 +49,8 @@ struct JSONTests {
         case 1: return Unicode.Scalar(UInt8.random(in: 0...127, using: &random))
         default:
             let value = UInt32.random(in: 0...0x10_FFFF, using: &random)
+            // The parser drops a byte order mark at the start of a text.
+            guard value != 0xFEFF else { return "\u{D7FF}" }
             return Unicode.Scalar(value) ?? "\u{D7FF}"
         }
     }

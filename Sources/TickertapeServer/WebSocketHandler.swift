@@ -286,7 +286,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         self.waiting.append(subscription)
     }
 
-    /// One at a time: the page of each may fill the socket again. It wakes the next.
+    /// One at a time, since the page of each may fill the socket again; it wakes the next.
     func wakeNext() {
         guard self.machine.takesCommands else { return }
         while self.isWritable, let next = self.waiting.popFirst() {

@@ -163,6 +163,10 @@ package struct Limits: Sendable {
     /// Commands of one connection that are carried out in one turn of its loop; each topic of a
     /// subscription counts as one more.
     package var commandsPerTurnMax = 64
+    /// A command counts as one more for each so many bytes.
+    package var commandBytesCounted = 4_096
+    /// Bytes of replies that are written before the next command is looked at.
+    package var repliesBytesMax = 16_384
     /// Heartbeats without a sign of life after a ping; then the peer is gone.
     package var unansweredPingsMax = 2
     /// Seconds the peer has to answer a close.

@@ -16,7 +16,8 @@ package protocol MessageLog: AnyObject, Sendable {
     /// on a thread of the log. Set once, before the first append.
     func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void)
 
-    /// Reserves room in the write queue for a draft that will be appended next.
+    /// Reserves room in the write queue for a draft that will be appended next, within the same
+    /// turn of its loop: the log may wait a moment for it before it commits.
     ///
     /// - Returns: `false` when the queue is full; nothing is reserved then.
     func admit(_ draft: Draft) -> Bool

@@ -161,10 +161,6 @@ extension ConnectionHandler {
         self.waiting?.cancel()
         self.settle()
     }
-
-    func abort() {
-        self.context?.close(promise: nil)
-    }
 }
 
 extension ConnectionHandler: PublishReply {

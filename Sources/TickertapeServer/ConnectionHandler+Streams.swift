@@ -14,15 +14,11 @@ extension ConnectionHandler {
             }
             // Anything but 200 would end an EventSource for good.
             self.current = .none
-            var farewell = ByteBufferAllocator().buffer(capacity: 64)
-            EventStreamFrame.writeFarewell(
-                retryMilliseconds: problem.code == .draining
-                    ? jitteredRetryMilliseconds() : overloadRetryMilliseconds(),
-                into: &farewell
-            )
+            let retryMilliseconds =
+                problem.code == .draining
+                ? jitteredRetryMilliseconds() : overloadRetryMilliseconds()
             var bytes = self.server.response.eventStreamHead(framing)
-            bytes.writeImmutableBuffer(framing.wrap(farewell))
-            bytes.writeStaticString(framing.end)
+            bytes.writeImmutableBuffer(framing.farewell(retryMilliseconds: retryMilliseconds))
             self.write(bytes)
             self.linger()
             return

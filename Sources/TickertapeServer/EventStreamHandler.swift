@@ -96,13 +96,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         guard let context = self.context, !self.isEnding else { return }
         self.isEnding = true
         self.closeSubscription()
-        var farewell = ByteBufferAllocator().buffer(capacity: 64)
-        EventStreamFrame.writeFarewell(
-            retryMilliseconds: reason.retryMilliseconds,
-            into: &farewell
-        )
-        var bytes = self.framing.wrap(farewell)
-        bytes.writeStaticString(self.framing.end)
+        let bytes = self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(self.wrapOutboundOut(self.withHead(bytes)), promise: written)

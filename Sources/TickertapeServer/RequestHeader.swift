@@ -67,7 +67,7 @@ struct RequestHeader {
             )
         }
         try self.checkCharset()
-        try self.checkIdempotencyKey(limits)
+        try self.checkOneIdempotencyKey(limits)
     }
 
     /// `POST /events` takes JSON.
@@ -105,12 +105,12 @@ struct RequestHeader {
         }
     }
 
-    private func checkIdempotencyKey(_ limits: Limits) throws(Problem) {
+    private func checkOneIdempotencyKey(_ limits: Limits) throws(Problem) {
         guard let key = self.idempotencyKey else { return }
         guard self.idempotencyKeyCount == 1 else {
             throw Problem(.invalidParameter, "Idempotency-Key may be given once")
         }
-        try TickertapeServer.checkIdempotencyKey(key, limits)
+        try checkIdempotencyKey(key, limits)
     }
 }
 
@@ -159,12 +159,4 @@ private func isLetter(_ byte: UInt8) -> Bool {
 private func isEventStream(_ range: Substring) -> Bool {
     let type = range.utf8.prefix { $0 != UInt8(ascii: ";") }
     return isSame(trimmed(Substring(type)), "text/event-stream")
-}
-
-/// Without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
-func trimmed(_ text: Substring) -> Substring {
-    let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-    let start = text.utf8.drop(while: isSpace)
-    guard let last = start.lastIndex(where: { !isSpace($0) }) else { return Substring(start) }
-    return Substring(start[...last])
 }

@@ -42,8 +42,6 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     var commandsLeft = 0
     /// The others wait for the next turn.
     private var isResting = false
-    /// RFC 6455 §5.5.1: no data behind a close.
-    private var hasWrittenClose = false
     private var isReading = true
     /// When the next heartbeat is due.
     private var beatDeadline = Int.max
@@ -64,12 +62,6 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         case due
         case said
     }
-
-    /// A message counts as one command for each so many bytes.
-    private static let largeBytes = 4_096
-
-    /// Replies over this are written before the next command is looked at.
-    private static let repliesBytesMax = 16_384
 
     init(server: LoopServer, windowBits: Int?, isEcho: Bool) {
         self.server = server
@@ -115,7 +107,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
             head: self.server.fanout.head,
             limits: self.server.limits
         )
-        self.reply { WebSocketMessage.write(hello, into: &$0) }
+        self.writeText { WebSocketMessage.write(hello, into: &$0) }
     }
 
     // MARK: - Channel
@@ -167,16 +159,17 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         // What a command causes may come back here.
         guard !self.isTaking, !self.isResting else { return }
         self.isTaking = true
-        self.commandsLeft = self.server.limits.commandsPerTurnMax
+        let limits = self.server.limits
+        self.commandsLeft = limits.commandsPerTurnMax
         while self.commandsLeft > 0, self.machine.takesMessages, self.isWritable,
             let event = self.reader.next(self.windowBits == nil ? nil : self.server.inflater)
         {
             if case .message(_, let payload) = event {
                 self.messageDeadline = Int.max
-                self.commandsLeft -= 1 + payload.readableBytes / Self.largeBytes
+                self.commandsLeft -= 1 + payload.readableBytes / limits.commandBytesCounted
             }
             self.take(event)
-            if self.replies.readableBytes >= Self.repliesBytesMax { self.writeReplies() }
+            if self.replies.readableBytes >= limits.repliesBytesMax { self.writeReplies() }
         }
         self.isTaking = false
         self.writeReplies()
@@ -251,10 +244,14 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
-    /// Adds a reply to those of this turn.
+    /// Adds a reply to those of this turn; none behind a close (RFC 6455 §5.5.1).
     func reply(_ write: (inout ByteBuffer) -> Void) {
-        guard !self.machine.hasEnded, !self.hasWrittenClose else { return }
+        guard self.machine.isOpen else { return }
         self.greetIfDue()
+        self.writeText(write)
+    }
+
+    private func writeText(_ write: (inout ByteBuffer) -> Void) {
         var text = ByteBufferAllocator().buffer(capacity: 128)
         write(&text)
         WebSocketFrame.write(.text, text, isCompressed: false, into: &self.replies)
@@ -304,7 +301,9 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
 
     func sayFarewell() {
         self.closeSubscriptions()
-        self.reply {
+        self.greetIfDue()
+        // The close follows: the machine takes no reply any more.
+        self.writeText {
             WebSocketMessage.writeDraining(
                 retryMilliseconds: jitteredRetryMilliseconds(),
                 into: &$0
@@ -331,7 +330,6 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         guard let context = self.context, action != .none else { return }
         self.closeSubscriptions()
         if action != .end { WebSocketFrame.writeClose(code, reason, into: &self.replies) }
-        self.hasWrittenClose = true
         self.messageDeadline = Int.max
         self.writeReplies()
         self.beatDeadline = self.server.deadline(seconds: self.server.limits.closeSeconds)

@@ -127,7 +127,7 @@ package enum EventStreamFrame {
 }
 
 /// How the blocks of an event stream travel.
-package enum StreamFraming: Int, Sendable {
+package enum StreamFraming: Sendable {
     /// As HTTP/1.1 chunks (RFC 9112 §7.1).
     case chunked
     /// As they are, until the connection closes: HTTP/1.0.
@@ -145,6 +145,15 @@ package enum StreamFraming: Int, Sendable {
             framed.writeStaticString("\r\n")
             return framed
         }
+    }
+
+    /// The last write of a stream that the broker ends: come back after so long.
+    package func farewell(retryMilliseconds: Int64) -> ByteBuffer {
+        var block = ByteBufferAllocator().buffer(capacity: 64)
+        EventStreamFrame.writeFarewell(retryMilliseconds: retryMilliseconds, into: &block)
+        var bytes = self.wrap(block)
+        bytes.writeStaticString(self.end)
+        return bytes
     }
 
     /// What ends the body.

@@ -12,6 +12,7 @@ import resource
 import pytest
 
 from broker import Broker, binary
+from disk import FaultyDisk, build_library
 
 counter = itertools.count(1)
 
@@ -24,6 +25,17 @@ def pytest_configure():
     # Thousands of connections need as many open files, here and in the broker.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """What makes the disk of a broker fail, compiled once."""
+    return build_library(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture
+def disk(tmp_path, library):
+    return FaultyDisk(tmp_path / "disk", library)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The chat page in a real browser: no line is lost or shown twice, whatever the broker does."""
 
+import contextlib
 import json
 import signal
+import sqlite3
 
 import pytest
 from playwright.sync_api import Error
@@ -205,20 +207,27 @@ def test_foreign_payloads_are_shown_as_they_are_and_do_no_harm(start, chat):
 
 
 def test_a_replaced_log_is_told_as_a_gap(start, chat):
-    own = start("--demo")
+    own = start()
+    own.publish("chat/den", json.dumps({"name": "Zed", "text": "long ago"}))
+    own.stop()
+    # The demo publishes into the new log too: the old one must be further ahead than that comes.
+    with contextlib.closing(sqlite3.connect(own.directory / "tickertape.db")) as database:
+        database.execute("UPDATE sqlite_sequence SET seq = 1000000 WHERE name = 'messages'")
+        database.commit()
+    own.start("--demo")
     ada = chat(own, "Ada", room="den")
     ada.say("of the old log")
-    ada.wait_for_lines("of the old log")
+    ada.wait_for_lines("long ago", "of the old log")
     own.kill()
     for file in own.directory.glob("tickertape.db*"):
         file.unlink()
-    own.start()
+    own.start("--demo")
     ada.wait_until_live(30)
     ada.page.wait_for_selector("#scroller .said")
     ada.say("of the new one")
     ada.page.wait_for_function(
         "document.querySelectorAll('#scroller .own:not(.sending)').length === 2")
-    assert [text for _, text, _ in ada.lines] == ["of the old log", "of the new one"]
+    assert [text for _, text, _ in ada.lines] == ["long ago", "of the old log", "of the new one"]
 
 
 @pytest.mark.parametrize("width, height", [(320, 568), (390, 844), (844, 390), (1280, 800)])

@@ -5,20 +5,10 @@ import time
 import pytest
 
 from broker import topic_path, wait_for
-from disk import FaultyDisk, Hammer, build_library
+from disk import Hammer
 from wire import check_problem, encode_request
 
 FAULTS = {"enospc": (507, "disk_full"), "eio": (503, "log_unavailable")}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return build_library(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture
-def disk(tmp_path, library):
-    return FaultyDisk(tmp_path / "disk", library)
 
 
 @pytest.fixture

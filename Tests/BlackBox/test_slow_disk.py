@@ -7,13 +7,8 @@ import time
 import pytest
 
 from broker import topic_path, wait_for
-from disk import FaultyDisk, Hammer, build_library
+from disk import FaultyDisk, Hammer
 from wire import check_problem, encode_request
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return build_library(tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture

@@ -6,21 +6,10 @@ import time
 import pytest
 
 from broker import wait_for
-from disk import FaultyDisk, build_library
 from frames import TEXT, RawWebSocket, encode
 from gateway import Gateway
 
 FAULTS = {"enospc": "disk_full", "eio": "log_unavailable"}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return build_library(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture
-def disk(tmp_path, library):
-    return FaultyDisk(tmp_path / "disk", library)
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import TickertapeWire
 
 /// Publishes synthetic prices and news, as a backend would.
 ///
-/// Confined to its event loop.
+/// Safety: confined to the event loop of its server.
 final class DemoFeed: @unchecked Sendable {
-    // Safety: touched only on the loop of `server`.
     private let server: LoopServer
     private var market: DemoMarket
     private var turn = 0

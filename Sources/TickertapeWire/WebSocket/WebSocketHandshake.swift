@@ -27,12 +27,3 @@ package enum WebSocketHandshake {
         return isOffered ? self.subprotocol : nil
     }
 }
-
-extension Substring.UTF8View {
-    /// Without the spaces and tabs around it (OWS, RFC 9110 §5.6.3).
-    var trimmingOptionalWhitespace: Substring.UTF8View {
-        let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-        guard let last = self.lastIndex(where: { !isSpace($0) }) else { return self[endIndex...] }
-        return self[...last].drop(while: isSpace)
-    }
-}

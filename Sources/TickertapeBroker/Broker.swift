@@ -18,8 +18,12 @@ package final class Broker: Sendable {
         self.limits = limits
         let fanouts = eventLoops.map { LoopFanout(eventLoop: $0, log: log, limits: limits) }
         self.fanouts = fanouts
-        log.announce { batch in
-            for fanout in fanouts { fanout.inbox.post(to: fanout, batch) }
+        log.announce { announcement in
+            switch announcement {
+            case .committed(let batch):
+                for fanout in fanouts { fanout.inbox.post(to: fanout, batch) }
+            case .purged, .deleted: break
+            }
         }
         for fanout in fanouts {
             let interval = limits.heartbeatSeconds / Double(HeartbeatWheel.slots)

@@ -14,7 +14,7 @@ final class LogShared: Sendable {
 
     /// A function in a box: taken out of a `Mutex` bare, it would be wrapped once more each time.
     private struct Observer {
-        let observe: @Sendable (CommittedBatch) -> Void
+        let observe: @Sendable (Announcement) -> Void
     }
 
     init(head: Int64, limits: Limits) {
@@ -22,15 +22,15 @@ final class LogShared: Sendable {
         self.head = Atomic(head)
     }
 
-    func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+    func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
         self.observer.withLock {
             precondition($0 == nil, "the observer is set once")
             $0 = Observer(observe: observer)
         }
     }
 
-    func announce(_ batch: CommittedBatch) {
+    func announce(_ announcement: Announcement) {
         let observer = self.observer.withLock { $0 }
-        observer?.observe(batch)
+        observer?.observe(announcement)
     }
 }

@@ -166,7 +166,7 @@ final class LogWriter {
         if let last = content.messages.last {
             assert(last.id > self.shared.head.load(ordering: .relaxed), "ids strictly increase")
             self.shared.head.store(last.id, ordering: .releasing)
-            self.shared.announce(CommittedBatch(content.messages))
+            self.shared.announce(.committed(CommittedBatch(content.messages)))
         }
         var next = content.results.startIndex
         for submission in answered {

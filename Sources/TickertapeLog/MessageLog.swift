@@ -12,9 +12,9 @@ package protocol MessageLog: AnyObject, Sendable {
     /// Whether the last attempt to commit succeeded.
     var isWritable: Bool { get }
 
-    /// Calls `observer` with every batch once it is durable, in the order of ids, one at a time,
-    /// on a thread of the log. Set once, before the first append.
-    func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void)
+    /// Calls `observer` with every batch once it is durable, in the order of ids, and with what
+    /// operators removed, one at a time, on a thread of the log. Set once, before the first append.
+    func announce(to observer: @escaping @Sendable (Announcement) -> Void)
 
     /// Reserves room in the write queue for a draft that will be appended next, within the same
     /// turn of its loop: the log may wait a moment for it before it commits.

@@ -64,7 +64,7 @@ package final class SQLiteLog: MessageLog {
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
     package var isWritable: Bool { self.shared.isWritable.load(ordering: .relaxed) }
 
-    package func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+    package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
         self.shared.announce(to: observer)
     }
 

@@ -104,7 +104,8 @@ final class Told: Sendable {
     var messages: [Message] { self.batches.flatMap(\.messages) }
 
     func listen(to log: any MessageLog) {
-        log.announce { batch in
+        log.announce { announcement in
+            guard case .committed(let batch) = announcement else { return }
             self.state.withLock { state in
                 state.batches.append(batch)
                 state.events.append(.batch(batch.messages.map(\.id)))

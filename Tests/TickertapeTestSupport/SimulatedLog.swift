@@ -25,7 +25,7 @@ package final class SimulatedLog: MessageLog {
 
     private struct State: Sendable {
         var contents = SimulatedContents()
-        var observer: (@Sendable (CommittedBatch) -> Void)?
+        var observer: (@Sendable (Announcement) -> Void)?
         var admitted = 0
         var submissions: [Submission] = []
         /// What is committed and not yet announced: the batch, and then the answers.
@@ -52,7 +52,7 @@ package final class SimulatedLog: MessageLog {
     package var head: Int64 { self.state.withLock { $0.contents.head } }
     package var isWritable: Bool { self.state.withLock { !$0.isFailing } }
 
-    package func announce(to observer: @escaping @Sendable (CommittedBatch) -> Void) {
+    package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
         self.state.withLock { state in
             precondition(state.observer == nil, "the observer is set once")
             state.observer = observer
@@ -175,7 +175,7 @@ extension SimulatedLog {
             }
             if !messages.isEmpty, let observer = state.observer {
                 let batch = CommittedBatch(messages)
-                state.committed.append { observer(batch) }
+                state.committed.append { observer(.committed(batch)) }
             }
             state.committed.append(contentsOf: answers)
         }

@@ -41,27 +41,36 @@ struct SourceTests {
         ),
         (
             "TickertapeLog",
-            system.union(["TickertapeCore", "Crypto", "GRDB", "GRDBSQLite", "Logging"])
+            system.union(["TickertapeCore", "Crypto", "GRDB", "GRDBSQLite", "Logging", "Metrics"])
         ),
         (
             "TickertapeBroker",
             [
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "NIOCore", "Logging",
-                "Synchronization",
+                "Metrics", "Synchronization",
             ]
         ),
         (
             "TickertapeServer",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker", "NIOCore",
-                "NIOHTTP1", "NIOPosix", "Logging",
+                "NIOHTTP1", "NIOPosix", "Logging", "Metrics",
+            ])
+        ),
+        (
+            "TickertapeAdmin",
+            system.union([
+                "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
+                "TickertapeServer", "Crypto", "Hummingbird", "Logging", "Metrics", "NIOCore",
+                "NIOPosix", "ServiceLifecycle",
             ])
         ),
         (
             "tickertape",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
-                "TickertapeServer", "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",
+                "TickertapeServer", "TickertapeAdmin", "ArgumentParser", "AsyncHTTPClient",
+                "Logging", "ServiceLifecycle", "UnixSignals",
             ])
         ),
     ]

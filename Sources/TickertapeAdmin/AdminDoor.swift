@@ -1,0 +1,5 @@
+import Hummingbird
+import Metrics
+
+/// The admin door.
+package enum AdminDoor {}

@@ -8,16 +8,22 @@ import TickertapeWire
 /// for all who stand at the same place.
 final class Audience {
     let filter: TopicFilter
+    /// The topic, when there is just one.
+    let onlyTopic: TopicName?
 
     /// Those who get batches as they come.
     private(set) var live: [Subscription] = []
-    /// Requests that wait for the next message; told once.
+    /// Who waits for the next message; most are told once.
     var waiters: [HistoryWaiter] = []
     /// Every subscription that uses this audience, live or not.
     var memberCount = 0
 
     /// Messages not yet written to everybody, by their place among the recent ones.
-    private var pending: [RecentBatches.Position] = []
+    var pending: [Waiting] = []
+    /// The payload of everything that ever waited.
+    private(set) var payloadBytes = 0
+    /// Whether something was written that is not yet counted by topic.
+    var hasUncounted = false
     /// The last id that should have been delivered and is no longer kept in memory.
     private(set) var evictedThrough: Int64 = 0
 
@@ -43,10 +49,27 @@ final class Audience {
         let delivery: Delivery
     }
 
+    /// One message that waits, and who was written it.
+    ///
+    /// A write carries everything that waits from some place on: it is noted where it begins and
+    /// where it ends, and what that makes for each message is added up once, when the pass is over.
+    struct Waiting {
+        let position: RecentBatches.Position
+        /// Of all that waited before it.
+        let payloadBefore: Int
+        var writesBegun: Int32 = 0
+        var writesEnded: Int32 = 0
+
+        var id: Int64 { self.position.id }
+        var sequence: Int { self.position.sequence }
+        var index: Int { self.position.index }
+    }
+
     private static let joinedMax = 8
 
     init(_ filter: TopicFilter) {
         self.filter = filter
+        self.onlyTopic = filter.patterns.count == 1 ? filter.patterns[0].topic : nil
     }
 
     /// Messages that may wait for a pass.
@@ -55,14 +78,34 @@ final class Audience {
     var isInPass: Bool { self.passThrough != nil }
     var hasPending: Bool { !self.pending.isEmpty }
 
-    func add(_ position: RecentBatches.Position) {
+    /// Whether what waits makes room for what comes next.
+    var isFull: Bool { self.pending.count == Self.pendingMax }
+
+    func add(_ position: RecentBatches.Position, payloadBytes: Int = 0) {
         assert(self.pending.last.map { $0.id < position.id } ?? true, "ids strictly increase")
-        if self.pending.count == Self.pendingMax, let last = self.pending.last {
+        if self.isFull, let last = self.pending.last {
             // Whoever still needs these reads pages: more than one write takes.
             self.evictedThrough = last.id
             self.pending.removeAll(keepingCapacity: true)
         }
-        self.pending.append(position)
+        self.pending.append(Waiting(position: position, payloadBefore: self.payloadBytes))
+        self.payloadBytes += payloadBytes
+    }
+
+    /// What waits up to an id is not written any more: whoever was due it reads pages.
+    func forget(through id: Int64) {
+        let gone = self.pending.prefix { $0.id <= id }
+        guard let last = gone.last else { return }
+        self.evictedThrough = last.id
+        self.pending.removeFirst(gone.count)
+    }
+
+    /// What a live subscription has passed, its cursor or more, with the loop at `delivered`.
+    func passed(by cursor: Int64, delivered: Int64) -> Int64 {
+        if self.evictedThrough > cursor { return cursor }
+        let first = self.firstPending(after: cursor)
+        guard first < self.pending.count else { return max(cursor, delivered) }
+        return self.pending[first].id - 1
     }
 
     func join(_ subscription: Subscription) {
@@ -162,7 +205,7 @@ final class Audience {
         // Counted by payload before anything is encoded; frames are rarely smaller.
         var bytes = 0
         for position in self.pending[start...] {
-            bytes += recent.bytes(at: position)
+            bytes += recent.message(at: position.position).bytes
             if bytes > bytesMax && position.id != self.pending[start].id { return nil }
         }
         var frames = ByteBufferAllocator().buffer(capacity: bytes)
@@ -204,7 +247,7 @@ final class Audience {
         return start...end
     }
 
-    private func firstPending(after cursor: Int64) -> Int {
+    func firstPending(after cursor: Int64) -> Int {
         var low = 0
         var high = self.pending.count
         while low < high {
@@ -215,11 +258,14 @@ final class Audience {
     }
 }
 
-/// A history request that waits for the next message.
+/// Who waits for the next message: a history request, or a signal.
 package final class HistoryWaiter {
+    /// Told again each time, until it stops waiting.
+    let isKept: Bool
     let wake: () -> Void
 
-    package init(wake: @escaping () -> Void) {
+    package init(isKept: Bool = false, wake: @escaping () -> Void) {
+        self.isKept = isKept
         self.wake = wake
     }
 }

@@ -4,26 +4,25 @@ package import TickertapeLog
 
 /// Wires one log to the event loops.
 ///
-/// In come batches as the log announces them, its own and others' alike; out go tasks, at most
+/// In comes what the log announces, batches of its own and of others alike; out go tasks, at most
 /// one a loop however much is announced. Any thread; everything with state lives in the
 /// `LoopFanout` of its loop.
 package final class Broker: Sendable {
     package let log: any MessageLog
     package let limits: Limits
-    private let fanouts: [LoopFanout]
+    let fanouts: [LoopFanout]
 
     /// Serves the connections of `eventLoops`.
     package init(log: any MessageLog, eventLoops: [any EventLoop], limits: Limits) {
         self.log = log
         self.limits = limits
-        let fanouts = eventLoops.map { LoopFanout(eventLoop: $0, log: log, limits: limits) }
+        let numbers = SubscriptionNumbers()
+        let fanouts = eventLoops.map {
+            LoopFanout(eventLoop: $0, log: log, limits: limits, numbers: numbers)
+        }
         self.fanouts = fanouts
         log.announce { announcement in
-            switch announcement {
-            case .committed(let batch):
-                for fanout in fanouts { fanout.inbox.post(to: fanout, batch) }
-            case .purged, .deleted: break
-            }
+            for fanout in fanouts { fanout.inbox.post(to: fanout, announcement) }
         }
         for fanout in fanouts {
             let interval = limits.heartbeatSeconds / Double(HeartbeatWheel.slots)

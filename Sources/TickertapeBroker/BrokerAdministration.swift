@@ -78,7 +78,7 @@ package struct SubscriberEntry: Sendable {
 
 /// The counters of one event loop: since the start, unless it says otherwise.
 package struct LoopStatistics: Sendable {
-    package struct Out: Sendable {
+    package struct Out: Equatable, Sendable {
         package var messages: Int64 = 0
         /// Of payload.
         package var bytes: Int64 = 0

@@ -11,12 +11,20 @@ struct EncodedPage: Sendable {
     let lastWritten: Int64?
     /// What the subscriber was told of gaps, this page included.
     let gaps: GapTeller
+    let tally: MessageTally
 
-    init(frames: ByteBuffer, through: Int64, lastWritten: Int64?, gaps: GapTeller) {
+    init(
+        frames: ByteBuffer,
+        through: Int64,
+        lastWritten: Int64?,
+        gaps: GapTeller,
+        tally: MessageTally
+    ) {
         self.frames = frames
         self.through = through
         self.lastWritten = lastWritten
         self.gaps = gaps
+        self.tally = tally
     }
 
     init(
@@ -35,13 +43,18 @@ struct EncodedPage: Sendable {
             encoder.write(gap, as: format, into: &frames)
             lastWritten = gap.cursor
         }
-        for message in page.messages { encoder.write(message, as: format, into: &frames) }
+        var tally = MessageTally()
+        for message in page.messages {
+            encoder.write(message, as: format, into: &frames)
+            tally.add(message)
+        }
         if let last = page.messages.last { lastWritten = last.id }
         self.init(
             frames: encoder.wrap(frames, as: format),
             through: page.through,
             lastWritten: lastWritten,
-            gaps: gaps
+            gaps: gaps,
+            tally: tally
         )
     }
 }

@@ -7,7 +7,7 @@ struct HeartbeatWheel {
     /// Turns of one heartbeat interval.
     static let slots = 15
 
-    private var subscriptions: [[Subscription]] = Array(repeating: [], count: slots)
+    private(set) var subscriptions: [[Subscription]] = Array(repeating: [], count: slots)
     /// Turns so far.
     private(set) var turns = 0
 

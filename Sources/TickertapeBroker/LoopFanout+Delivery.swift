@@ -10,7 +10,7 @@ extension LoopFanout {
     /// A task would run before the next poll; a timer a little ahead runs after it.
     func scheduleSlice() {
         guard !self.isSliceScheduled else { return }
-        guard !self.dirty.isEmpty || !self.behind.isEmpty else { return }
+        guard !self.dirty.isEmpty || !self.behind.isEmpty || !self.ending.isEmpty else { return }
         self.isSliceScheduled = true
         _ = try? self.eventLoop.scheduleCallback(in: .microseconds(2), handler: self)
     }
@@ -18,6 +18,7 @@ extension LoopFanout {
     func runSlice() {
         self.isSliceScheduled = false
         var left = self.limits.sliceSubscribersMax
+        left -= self.writeEnds(atMost: max(1, left / 2))
         // Half of a slice at most, while live ones wait: neither starves the other.
         let pagesMax = self.dirty.isEmpty ? 4 : 2
         for _ in 0..<pagesMax {
@@ -28,6 +29,7 @@ extension LoopFanout {
         while left > 0, let audience = self.dirty.first {
             left -= self.serve(audience, atMost: left)
         }
+        self.latency.sliceEnded()
         self.scheduleSlice()
     }
 
@@ -43,7 +45,7 @@ extension LoopFanout {
     private func serve(_ audience: Audience, atMost most: Int) -> Int {
         if !audience.waiters.isEmpty {
             let waiters = audience.waiters
-            audience.waiters = []
+            audience.waiters = waiters.filter(\.isKept)
             for waiter in waiters { waiter.wake() }
             self.removeIfUnused(audience)
         }
@@ -54,6 +56,7 @@ extension LoopFanout {
             self.deliver(to: subscription, of: audience)
         }
         guard served < most else { return served }
+        self.countWrites()
         audience.endPass()
         self.dirty.removeFirst()
         if audience.hasPending {
@@ -82,7 +85,10 @@ extension LoopFanout {
         switch delivery {
         case .nothing: break
         case .frames(let frames, let through):
+            let written = audience.noteWrite(after: cursor, self.recent)
             let isFull = subscription.write(frames)
+            self.counters.wrote(written.out)
+            self.latency.wrote(committedAt: written.commitNanoseconds)
             subscription.lastWriteTurn = self.wheel.turns
             subscription.told = through
             self.perform(
@@ -106,6 +112,7 @@ extension LoopFanout {
         let number = self.number(subscription)
         let format = subscription.format
         let limits = self.limits
+        self.counters.readPage(from: .log)
         let request = PageRequest(
             filter: subscription.audience.filter,
             after: cursor,
@@ -124,6 +131,7 @@ extension LoopFanout {
 
     private func writeRecentPage(_ subscription: Subscription, after cursor: Int64) {
         let filter = subscription.audience.filter
+        self.counters.readPage(from: .memory)
         var frames = ByteBufferAllocator().buffer(capacity: 4_096)
         let written = self.recent.write(
             after: cursor,
@@ -137,7 +145,8 @@ extension LoopFanout {
                 frames: self.encoder.wrap(frames, as: subscription.format),
                 through: max(written.through, cursor),
                 lastWritten: written.lastWritten,
-                gaps: subscription.gaps
+                gaps: subscription.gaps,
+                tally: written.tally
             ),
             subscription
         )
@@ -157,6 +166,7 @@ extension LoopFanout {
         subscription.gaps = page.gaps
         subscription.lastWriteTurn = self.wheel.turns
         if let lastWritten = page.lastWritten { subscription.told = lastWritten }
+        self.counters.wrote(page.tally)
         self.perform(
             subscription.change {
                 $0.pageWritten(

@@ -28,19 +28,32 @@ package final class LoopFanout: @unchecked Sendable {
     private var publisher: LoopPublisher
     var wheel = HeartbeatWheel()
     package let encoder: FrameEncoder
+    private let numbers: SubscriptionNumbers
+    /// Open subscriptions that are not among the live ones of their audience.
+    private(set) var notLive = BehindList()
+    var counters = LoopCounters()
+    var latency = WriteLatency()
 
     var dirty = CircularBuffer<Audience>()
     var behind = CircularBuffer<Subscription>()
+    /// Closed subscriptions whose end is still to be written.
+    var ending = CircularBuffer<(Subscription, TopicName)>(initialCapacity: 1)
     var isSliceScheduled = false
 
     /// Pages on their way, by number.
     var reading: [Int: Subscription] = [:]
     var nextReadNumber = 0
 
-    package init(eventLoop: any EventLoop, log: any MessageLog, limits: Limits) {
+    init(
+        eventLoop: any EventLoop,
+        log: any MessageLog,
+        limits: Limits,
+        numbers: SubscriptionNumbers
+    ) {
         self.eventLoop = eventLoop
         self.log = log
         self.limits = limits
+        self.numbers = numbers
         self.inbox = LoopInbox(eventLoop: eventLoop)
         self.delivered = log.head
         self.recent = RecentBatches(floor: log.head, bytesMax: limits.recentBytesMax)
@@ -60,7 +73,7 @@ package final class LoopFanout: @unchecked Sendable {
     /// has reached everything committed before.
     private func audience(for filter: TopicFilter) -> Audience {
         if self.index.isEmpty { self.hasAudience.store(true, ordering: .sequentiallyConsistent) }
-        for batch in self.inbox.takeBatches() { self.note(batch) }
+        for announcement in self.inbox.takeAnnouncements() { self.note(announcement) }
         return self.index.audience(for: filter)
     }
 
@@ -91,7 +104,7 @@ package final class LoopFanout: @unchecked Sendable {
         let content = self.inbox.take()
         // Noted before anybody is answered: an answer may start a subscription, which takes what
         // was announced since.
-        for batch in content.batches { self.note(batch) }
+        for announcement in content.announcements { self.note(announcement) }
         self.answer(content.results)
         for (number, tail) in content.tails { self.found(tail, number: number) }
         for (number, page) in content.pages { self.take(page, number: number) }
@@ -113,19 +126,43 @@ package final class LoopFanout: @unchecked Sendable {
         for pending in told { pending.reply.publishedAll() }
     }
 
+    private func note(_ announcement: Announcement) {
+        switch announcement {
+        case .committed(let batch): self.note(batch)
+        case .purged(let topic, let through): self.forget(topic, through: through)
+        case .deleted(let topic, let through):
+            self.forget(topic, through: through)
+            self.end(topic)
+        }
+    }
+
     private func note(_ batch: CommittedBatch) {
         assert(batch.firstID > self.delivered, "batches come in the order of ids")
         self.delivered = batch.lastID
+        if self.recent.isFull(with: batch) { self.countWrites() }
         let sequence = self.recent.append(batch)
         guard !self.index.isEmpty else { return }
         for (offset, message) in batch.messages.enumerated() {
             for audience in self.index.audiences(of: message.topic) {
-                audience.add(.init(id: message.id, sequence: sequence, index: offset))
-                guard !audience.isDirty else { continue }
-                audience.isDirty = true
-                self.dirty.append(audience)
+                if audience.isFull { self.countWrites() }
+                audience.add(
+                    .init(id: message.id, sequence: sequence, index: offset),
+                    payloadBytes: message.data.utf8.count
+                )
+                self.markDirty(audience)
             }
         }
+    }
+
+    func markDirty(_ audience: Audience) {
+        guard !audience.isDirty else { return }
+        audience.isDirty = true
+        self.dirty.append(audience)
+    }
+
+    /// Only the audience in front of the queue can be in a pass, and have writes to count.
+    func countWrites() {
+        self.dirty.first?.countWrites(self.recent, into: &self.counters)
     }
 
     // MARK: - Subscribing
@@ -140,13 +177,30 @@ package final class LoopFanout: @unchecked Sendable {
         transport: any SubscriptionTransport
     ) -> Subscription {
         let audience = self.audience(for: filter)
+        // Asked now that this loop will learn of every deletion to come: either it has ended, or
+        // its end will be announced.
+        let lastTopic = self.log.isEnded(filter) ? filter.exactTopics?.last : nil
         audience.memberCount += 1
         let subscription = Subscription(
             audience: audience,
             transport: transport,
-            tellsCaughtUp: tellsCaughtUp
+            tellsCaughtUp: tellsCaughtUp,
+            number: self.numbers.next(),
+            openedMilliseconds: wallClockMilliseconds()
         )
         self.wheel.add(subscription)
+        self.notLive.add(subscription)
+        self.counters.opened(subscription.format.transport)
+        self.begin(subscription, from: start, transport)
+        if let lastTopic { self.end(subscription, with: lastTopic) }
+        return subscription
+    }
+
+    private func begin(
+        _ subscription: Subscription,
+        from start: StartPosition,
+        _ transport: any SubscriptionTransport
+    ) {
         let head = self.log.head
         var opening = transport.opening(head: head, cursor: start == .live ? head : nil)
         switch start {
@@ -160,7 +214,7 @@ package final class LoopFanout: @unchecked Sendable {
             self.writeBetween(opening, subscription)
             let number = self.number(subscription)
             self.log.findTail(
-                of: filter,
+                of: subscription.audience.filter,
                 count: count,
                 upTo: head,
                 for: subscription.ticket
@@ -168,7 +222,6 @@ package final class LoopFanout: @unchecked Sendable {
                 self.inbox.post(to: self) { $0.tails.append((number, tail)) }
             }
         }
-        return subscription
     }
 
     private func open(_ subscription: Subscription, at cursor: Int64, _ opening: ByteBuffer) {
@@ -217,8 +270,10 @@ package final class LoopFanout: @unchecked Sendable {
     }
 
     package func close(_ subscription: Subscription) {
-        guard subscription.beatIndex >= 0 else { return }
+        guard subscription.isOpen else { return }
         self.perform(subscription.change { $0.close() }, subscription)
+        self.notLive.remove(subscription)
+        self.counters.closed(subscription.format.transport)
         subscription.ticket.giveBack()
         self.wheel.remove(subscription)
         subscription.audience.memberCount -= 1
@@ -235,14 +290,20 @@ package final class LoopFanout: @unchecked Sendable {
         switch action {
         case .readPage: self.behind.append(subscription)
         case .joinLive:
+            self.notLive.remove(subscription)
             subscription.audience.join(subscription)
             self.tellCaughtUp(subscription)
-        case .leaveLive: subscription.audience.leave(subscription)
+        case .leaveLive: self.leaveLive(subscription)
         case .leaveLiveAndReadPage:
-            subscription.audience.leave(subscription)
+            self.leaveLive(subscription)
             self.behind.append(subscription)
         case .none: break
         }
+    }
+
+    private func leaveLive(_ subscription: Subscription) {
+        subscription.audience.leave(subscription)
+        self.notLive.add(subscription)
     }
 
     /// The log could not be read: the client comes back with its cursor, nothing is lost.
@@ -252,7 +313,7 @@ package final class LoopFanout: @unchecked Sendable {
 
     /// Who waits for what was read under this number, unless it was closed meanwhile.
     func takeReading(_ number: Int) -> Subscription? {
-        self.reading.removeValue(forKey: number).flatMap { $0.beatIndex >= 0 ? $0 : nil }
+        self.reading.removeValue(forKey: number).flatMap { $0.isOpen ? $0 : nil }
     }
 
     func number(_ subscription: Subscription) -> Int {
@@ -290,7 +351,7 @@ package final class LoopFanout: @unchecked Sendable {
         }
     }
 
-    /// Wakes `waiter` once when a message of `filter` comes; it then reads the log again.
+    /// Wakes `waiter` when a message of `filter` comes; it then reads the log again.
     package func wait(for filter: TopicFilter, waiter: HistoryWaiter) {
         self.audience(for: filter).waiters.append(waiter)
     }
@@ -311,7 +372,7 @@ extension LoopFanout: NIOScheduledCallbackHandler {
 extension SubscriptionEnd {
     package var retryMilliseconds: Int64 {
         switch self {
-        case .draining: jitteredRetryMilliseconds()
+        case .draining, .disconnected, .deleted: jitteredRetryMilliseconds()
         case .logUnavailable: overloadRetryMilliseconds()
         }
     }

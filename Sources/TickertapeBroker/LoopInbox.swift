@@ -11,8 +11,9 @@ final class LoopInbox: Sendable {
     struct Content {
         /// Results of this loop's submissions, in the order they were appended.
         var results: [[AppendResult]] = []
-        var batches: [CommittedBatch] = []
-        var batchBytes = 0
+        /// Batches and what operators removed, in the order in which it happened.
+        var announcements: [Announcement] = []
+        var announcedBytes = 0
         var pages: [(number: Int, page: Result<EncodedPage, LogError>)] = []
         var tails: [(number: Int, tail: Result<TailStart, LogError>)] = []
     }
@@ -34,25 +35,25 @@ final class LoopInbox: Sendable {
         self.post(to: fanout, when: { _ in true }, add)
     }
 
-    /// Adds a batch.
+    /// Adds what the log announces.
     ///
     /// A loop that nobody follows anything on is not woken for each one.
     ///
     /// Whether it is followed is asked with the lock held: a loop says so before it takes what
-    /// is here, so either it takes this batch or it is woken.
-    func post(to fanout: LoopFanout, _ batch: CommittedBatch) {
+    /// is here, so either it takes this announcement or it is woken.
+    func post(to fanout: LoopFanout, _ announcement: Announcement) {
         let mustWake = { (content: borrowing Content) in
-            fanout.isFollowed || content.batches.count >= Self.batchesUnreadMax
-                || content.batchBytes >= Self.bytesUnreadMax
+            fanout.isFollowed || content.announcements.count >= Self.announcementsUnreadMax
+                || content.announcedBytes >= Self.bytesUnreadMax
         }
         self.post(to: fanout, when: mustWake) {
-            $0.batches.append(batch)
-            $0.batchBytes += batch.bytes
+            $0.announcements.append(announcement)
+            if case .committed(let batch) = announcement { $0.announcedBytes += batch.bytes }
         }
     }
 
     /// What may wait on a loop that has no use for it.
-    private static let batchesUnreadMax = 64
+    private static let announcementsUnreadMax = 64
     private static let bytesUnreadMax = 1_048_576
 
     private func post(
@@ -69,12 +70,12 @@ final class LoopInbox: Sendable {
         if mustWake { self.eventLoop.execute { fanout.takeInbox() } }
     }
 
-    /// Takes the batches alone; what else waits is taken when the loop turns.
-    func takeBatches() -> [CommittedBatch] {
+    /// Takes the announcements alone; what else waits is taken when the loop turns.
+    func takeAnnouncements() -> [Announcement] {
         self.state.withLock { state in
-            var taken: [CommittedBatch] = []
-            swap(&taken, &state.content.batches)
-            state.content.batchBytes = 0
+            var taken: [Announcement] = []
+            swap(&taken, &state.content.announcements)
+            state.content.announcedBytes = 0
             return taken
         }
     }

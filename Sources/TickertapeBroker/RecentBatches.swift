@@ -47,25 +47,40 @@ struct RecentBatches {
         self.bytesMax = bytesMax
     }
 
+    /// Whether older batches have to go when this one comes.
+    func isFull(with batch: CommittedBatch) -> Bool {
+        self.bytes + batch.bytes > self.bytesMax
+    }
+
     /// Keeps a batch and lets go of the oldest ones that are over the bound.
     ///
     /// - Returns: The sequence number of the batch.
     mutating func append(_ batch: CommittedBatch) -> Int {
         self.kept.append(Recent(batch: batch))
         self.bytes += batch.bytes
-        while self.bytes > self.bytesMax && self.kept.count > 1 {
-            let oldest = self.kept.removeFirst()
-            self.bytes -= oldest.batch.bytes
-            self.floor = oldest.batch.lastID
-            self.firstSequence += 1
-        }
+        while self.bytes > self.bytesMax && self.kept.count > 1 { self.removeOldest() }
         return self.firstSequence + self.kept.count - 1
     }
 
-    /// What the message at `position` counts, about.
-    func bytes(at position: Position) -> Int {
-        let offset = position.sequence - self.firstSequence
-        return self.kept[offset: offset].batch.messages[position.index].bytes
+    /// Lets go of everything up to an id: an operator has removed some of it.
+    mutating func forget(through id: Int64) {
+        while let oldest = self.kept.first, oldest.batch.lastID <= id { self.removeOldest() }
+        self.floor = max(self.floor, id)
+    }
+
+    private mutating func removeOldest() {
+        let oldest = self.kept.removeFirst()
+        self.bytes -= oldest.batch.bytes
+        self.floor = max(self.floor, oldest.batch.lastID)
+        self.firstSequence += 1
+    }
+
+    func message(at position: Position) -> Message {
+        self.batch(of: position.sequence).messages[position.index]
+    }
+
+    func batch(of sequence: Int) -> CommittedBatch {
+        self.kept[offset: sequence - self.firstSequence].batch
     }
 
     /// Appends the frames of messages `range` of one batch to `buffer`.
@@ -96,7 +111,7 @@ struct RecentBatches {
 
     /// Appends the frames after `cursor` that `isSelected` picks, up to `bytesMax`.
     ///
-    /// - Returns: The last id examined, and the last one written.
+    /// - Returns: The last id examined, the last one written, and what was written.
     mutating func write(
         after cursor: Int64,
         bytesMax: Int,
@@ -104,28 +119,30 @@ struct RecentBatches {
         _ encoder: FrameEncoder,
         into buffer: inout ByteBuffer,
         where isSelected: (TopicName) -> Bool
-    ) -> (through: Int64, lastWritten: Int64?) {
+    ) -> (through: Int64, lastWritten: Int64?, tally: MessageTally) {
         precondition(cursor >= self.floor, "what lies before the floor is in the log")
         var through = cursor
         var lastWritten: Int64?
         var examined = 0
+        var tally = MessageTally()
         for offset in self.firstOffset(after: cursor)..<self.kept.count {
             let sequence = self.firstSequence + offset
             let messages = self.kept[offset: offset].batch.messages
             for (index, message) in messages.enumerated() where message.id > cursor {
-                if examined == Self.examinedMax { return (through, lastWritten) }
+                if examined == Self.examinedMax { return (through, lastWritten, tally) }
                 examined += 1
                 guard isSelected(message.topic) else {
                     through = message.id
                     continue
                 }
-                if buffer.readableBytes >= bytesMax { return (through, lastWritten) }
+                if buffer.readableBytes >= bytesMax { return (through, lastWritten, tally) }
                 self.write(index...index, of: sequence, as: format, encoder, into: &buffer)
                 through = message.id
                 lastWritten = message.id
+                tally.add(message)
             }
         }
-        return (through, lastWritten)
+        return (through, lastWritten, tally)
     }
 
     /// The first batch with a message after `cursor`, by binary search.

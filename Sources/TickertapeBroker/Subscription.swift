@@ -1,5 +1,5 @@
 package import NIOCore
-import TickertapeCore
+package import TickertapeCore
 import TickertapeLog
 package import TickertapeWire
 
@@ -27,8 +27,11 @@ package protocol SubscriptionTransport: AnyObject {
     /// A page was written, or had nothing to write.
     func pageWritten()
 
-    /// Ends the connection for now; the subscriber is told when to come back.
+    /// Ends the subscription; the subscriber is told whether and when to come back.
     func end(_ reason: SubscriptionEnd)
+
+    /// Of the peer, if it has one.
+    var address: SocketAddress? { get }
 }
 
 extension SubscriptionTransport {
@@ -36,12 +39,19 @@ extension SubscriptionTransport {
     package func isRefused() -> Bool { false }
 
     package func pageWritten() {}
+
+    package var address: SocketAddress? { nil }
 }
 
-/// Why the broker ends a subscription that it did not want to end.
+/// Why the broker ends a subscription.
 package enum SubscriptionEnd: Equatable, Sendable {
+    /// The broker stops.
     case draining
     case logUnavailable
+    /// An operator wants it to come back.
+    case disconnected
+    /// There is nothing left to follow; this was the last topic of its filter.
+    case deleted(TopicName)
 }
 
 /// One cursor over the log, and the machine that moves it.
@@ -53,11 +63,18 @@ package final class Subscription {
     private(set) var machine = SubscriptionMachine()
     private(set) weak var transport: (any SubscriptionTransport)?
 
-    /// Its place among the live ones of its audience; -1 when it is not live.
-    var liveIndex = -1
-    /// Its place on the heartbeat wheel.
-    var beatSlot = 0
-    var beatIndex = -1
+    /// Strictly increasing over the broker.
+    let number: Int64
+    let openedMilliseconds: Int64
+
+    // Places, in few bytes: there may be very many idle subscriptions.
+
+    private var liveIndex32: Int32 = -1
+    private var behindIndex32: Int32 = -1
+    private var beatIndex32: Int32 = -1
+    private var beatSlot8: UInt8 = 0
+    /// Asked to be told when replay reaches the live tail, and was not yet.
+    var owesCaughtUp: Bool
     /// The turn of the wheel in which something was last written.
     var lastWriteTurn = 0
     /// For what is read for it; given back when it is closed.
@@ -68,10 +85,16 @@ package final class Subscription {
     var gaps = GapTeller()
     /// The last id the subscriber has seen.
     var told: Int64 = 0
-    /// Asked to be told when replay reaches the live tail, and was not yet.
-    var owesCaughtUp: Bool
 
-    init(audience: Audience, transport: any SubscriptionTransport, tellsCaughtUp: Bool) {
+    init(
+        audience: Audience,
+        transport: any SubscriptionTransport,
+        tellsCaughtUp: Bool,
+        number: Int64 = 0,
+        openedMilliseconds: Int64 = 0
+    ) {
+        self.number = number
+        self.openedMilliseconds = openedMilliseconds
         self.audience = audience
         self.transport = transport
         self.format = transport.format
@@ -86,4 +109,32 @@ package final class Subscription {
     func write(_ frames: ByteBuffer) -> Bool {
         self.transport?.write(frames) ?? true
     }
+}
+
+/// Where it stands in the lists of its loop.
+extension Subscription {
+    /// Among the live ones of its audience; -1 when it is not live.
+    var liveIndex: Int {
+        get { Int(self.liveIndex32) }
+        set { self.liveIndex32 = Int32(newValue) }
+    }
+
+    /// Among those of the loop that are not live; -1 when it is live, or closed.
+    var behindIndex: Int {
+        get { Int(self.behindIndex32) }
+        set { self.behindIndex32 = Int32(newValue) }
+    }
+
+    /// On the heartbeat wheel; -1 when it is closed.
+    var beatIndex: Int {
+        get { Int(self.beatIndex32) }
+        set { self.beatIndex32 = Int32(newValue) }
+    }
+
+    var beatSlot: Int {
+        get { Int(self.beatSlot8) }
+        set { self.beatSlot8 = UInt8(newValue) }
+    }
+
+    var isOpen: Bool { self.beatIndex32 >= 0 }
 }

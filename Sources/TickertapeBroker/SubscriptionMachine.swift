@@ -49,6 +49,17 @@ package struct SubscriptionMachine: ~Copyable {
         }
     }
 
+    /// As operators see it; nothing when it is closed.
+    package var shown: SubscriberEntry.State? {
+        switch self.state {
+        case .starting: .starting
+        case .reading(_, let socketIsFull): socketIsFull ? .full : .reading
+        case .full: .full
+        case .live: .live
+        case .closed: nil
+        }
+    }
+
     /// The position is known; `delivered` is the last id announced on this loop, its tail.
     package mutating func opened(at cursor: Int64, delivered: Int64) -> Action {
         switch consume self.state {

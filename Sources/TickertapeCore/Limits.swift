@@ -82,6 +82,39 @@ package struct Limits: Sendable {
     /// are more, each removes twice what it stores.
     package var idempotencyPruneCount = 500
 
+    // Retention.
+
+    /// Messages an idle writer removes in one transaction; then it pauses.
+    package var retentionMessagesMax = 500
+    /// The same in bytes; at least one message is removed.
+    package var retentionBytesMax: Int64 = 4_194_304
+    /// Milliseconds of such a pause, during which publishes are served.
+    package var retentionPauseMilliseconds = 20
+    /// Milliseconds after which a transaction removes nothing more, however little it has.
+    package var retentionMilliseconds = 5
+    /// Messages a transaction that publishers wait for removes at least, where so many are due; one
+    /// that inserts more removes twice what it inserts.
+    package var retentionMessagesMin = 64
+    /// The same in bytes.
+    package var retentionBytesMin: Int64 = 262_144
+    /// Messages of a topic that may be in no stored count; then it is written.
+    ///
+    /// They are counted after a crash.
+    package var uncountedTopicMessagesMax: Int64 = 1_000
+    /// The same for all topics together.
+    package var uncountedMessagesMax: Int64 = 100_000
+    /// Counts of topics written by one transaction.
+    package var countedTopicsMax = 16
+    /// Topics one transaction looks through after a policy was changed.
+    package var reviewedTopicsMax = 4_096
+    /// Pages of the database that stay free for messages to come; where there are twice as many,
+    /// the file is made smaller.
+    package var freePagesKept = 1_000
+    /// Pages one transaction gives back to the file system.
+    package var freedPagesMax = 64
+    /// What operators ask of the log and waits for the writer; more is refused.
+    package var administrationJobsMax = 1_024
+
     // Reading the log.
 
     /// Threads that read pages, each with a connection to the database.

@@ -8,11 +8,15 @@ enum DatabaseFile {
 
     /// Applied in order, recorded by name; append only.
     private static let migrations: [(name: String, sql: [UInt8])] = [
-        ("0001_messages", PackageResources._001_messages_sql)
+        ("0001_messages", PackageResources._001_messages_sql),
+        ("0002_policies", PackageResources._002_policies_sql),
     ]
 
     /// How long a connection waits for another that writes.
     static let busyMilliseconds: Int32 = 5_000
+
+    /// Half as many writes a commit as with 4 KiB.
+    static let pageBytes: Int64 = 8_192
 
     /// The number of migrations, also in the header of the file.
     static var schemaVersion: Int { self.migrations.count }
@@ -75,8 +79,8 @@ enum DatabaseFile {
         }
         let queue = try DatabaseQueue(path: draft)
         try queue.inDatabase { database in
-            // Half as many writes a commit as with 4 KiB; both must be set at creation.
-            try database.execute(sql: "PRAGMA page_size = 8192")
+            // Both must be set at creation.
+            try database.execute(sql: "PRAGMA page_size = \(self.pageBytes)")
             // Pages that retention frees can be given back later.
             try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
             try database.execute(sql: "PRAGMA application_id = \(self.applicationID)")
@@ -157,7 +161,8 @@ enum DatabaseFile {
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for migration in self.migrations {
-            migrator.registerMigration(migration.name) { database in
+            // Immediate: checking every message of a large log afterwards would take minutes.
+            migrator.registerMigration(migration.name, foreignKeyChecks: .immediate) { database in
                 try database.execute(sql: String(decoding: migration.sql, as: UTF8.self))
             }
         }

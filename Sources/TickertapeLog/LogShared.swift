@@ -10,6 +10,9 @@ final class LogShared: Sendable {
     /// The largest id that is durable.
     let head: Atomic<Int64>
     let isWritable = Atomic<Bool>(true)
+    let counters = Mutex(LogCounters())
+    let pagesRead = Atomic<Int>(0)
+    private let policiesInForce: Mutex<PolicySet>
     private let observer = Mutex<Observer?>(nil)
 
     /// A function in a box: taken out of a `Mutex` bare, it would be wrapped once more each time.
@@ -17,9 +20,15 @@ final class LogShared: Sendable {
         let observe: @Sendable (Announcement) -> Void
     }
 
-    init(head: Int64, limits: Limits) {
+    init(head: Int64, policies: PolicySet = PolicySet(), limits: Limits) {
         self.queue = WriteQueue(limits: limits)
         self.head = Atomic(head)
+        self.policiesInForce = Mutex(policies)
+    }
+
+    var policies: PolicySet {
+        get { self.policiesInForce.withLock { $0 } }
+        set { self.policiesInForce.withLock { $0 = newValue } }
     }
 
     func announce(to observer: @escaping @Sendable (Announcement) -> Void) {

@@ -9,26 +9,35 @@ import TickertapeCore
 ///
 /// Writer thread only, but for what it shares: the queue, the catalog, the head.
 final class LogWriter {
+    let shared: LogShared
     private let database: Database
-    private let shared: LogShared
-    private let checkpointer: Checkpointer
-    private let limits: Limits
-    private let logger: Logger
+    let checkpointer: Checkpointer
+    let limits: Limits
+    let logger: Logger
     private let probe: PreparedStatement
+    private let metrics = CommitMetrics()
 
     /// Pages in the write-ahead log after the last commit.
     private let walPages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
     private var machine: GroupCommitMachine
-    private var transaction: Transaction
+    var transaction: Transaction
+    var retention: Retention
+    let policyTable: PolicyTable
+    var shrinker: FileShrinker
+    /// When the open transaction got its first message.
+    private var opened = ContinuousClock.now
     /// What waits for the open transaction to end.
     private var answered: [WriteQueue.Submission] = []
     /// The first failure inside the open transaction: it will be rolled back.
     private var failure: SQLiteFailure?
     private var nextRestartMilliseconds: Int64 = 0
+    /// Whether it was said that nothing can be removed.
+    var hasMaintenanceFailed = false
 
     init(
         _ database: Database,
         shared: LogShared,
+        topics: [TopicStart],
         checkpointer: Checkpointer,
         limits: Limits,
         logger: Logger
@@ -45,6 +54,9 @@ final class LogWriter {
         )
         self.machine = GroupCommitMachine(limits: limits)
         self.transaction = try Transaction(database, shared: shared, limits: limits)
+        self.retention = try Retention(database, shared: shared, topics: topics, limits: limits)
+        self.policyTable = try PolicyTable(database)
+        self.shrinker = try FileShrinker(database, limits: limits)
         self.walPages.initialize(to: 0)
         sqlite3_wal_hook(
             database.sqliteConnection,
@@ -64,12 +76,16 @@ final class LogWriter {
     /// Works until the queue is closed and empty.
     func run() {
         while true {
-            switch self.shared.queue.wait(until: Date(timeIntervalSinceNow: 1)) {
+            switch self.shared.queue.wait(until: self.nextDeadline()) {
             case .submissions(let submissions): self.append(submissions)
+            case .jobs: self.runJobs()
             case .nothing:
                 self.probeIfBroken()
+                self.maintain()
                 self.checkpointIfDue()
-            case .closed: return
+            case .closed:
+                self.writeAllCounts()
+                return
             }
         }
     }
@@ -103,6 +119,7 @@ final class LogWriter {
             self.endTransaction()
             self.append(submission)
         case .begin:
+            self.opened = ContinuousClock.now
             self.attempt { writer throws(SQLiteFailure) in
                 try writer.transaction.open(atMilliseconds: wallClockMilliseconds())
             }
@@ -133,6 +150,9 @@ final class LogWriter {
     private func endTransaction() {
         var content: Transaction.Content?
         if self.failure == nil {
+            self.attempt { writer throws(SQLiteFailure) in try writer.retainUnderLoad() }
+        }
+        if self.failure == nil {
             self.attempt { writer throws(SQLiteFailure) in
                 content = try writer.transaction.end(atMilliseconds: monotonicMilliseconds())
             }
@@ -153,13 +173,12 @@ final class LogWriter {
         }
         // Here, not only when the queue is empty: under load it never is.
         self.checkpointIfDue()
+        self.runJobs()
     }
 
     private func finish(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
-        for (name, number) in content.newTopics {
-            self.shared.catalog.add(name, number: number, lastID: 0)
-        }
-        self.shared.catalog.advance(content.lastIDs)
+        self.note(content)
+        self.count(content, answered)
         if !self.shared.isWritable.exchange(true, ordering: .relaxed) {
             self.logger.notice("the log can be written again")
         }
@@ -177,8 +196,42 @@ final class LogWriter {
         assert(next == content.results.endIndex, "every draft has its result")
     }
 
+    /// Takes over what was committed.
+    private func note(_ content: Transaction.Content) {
+        for (name, number) in content.topicsToAdd {
+            self.shared.catalog.add(name, number: number, lastID: 0)
+        }
+        for number in content.revivedTopics { self.shared.catalog.setDeleted(number, false) }
+        self.shared.catalog.advance(content.appended)
+        let now = wallClockMilliseconds()
+        let removed = self.retention.committed(content, atMilliseconds: now)
+        let dueCount = self.retention.dueCount
+        let freePages = self.shrinker.freePages
+        self.shared.counters.withLock { counters in
+            counters.repeats += content.repeatCount
+            counters.refusals += content.refusalCount
+            counters.messagesRemoved += removed.messages
+            counters.bytesRemoved += removed.bytes
+            counters.topicsDue = dueCount
+            counters.freePages = freePages
+        }
+    }
+
+    private func count(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
+        guard !content.messages.isEmpty else { return }
+        let now = ContinuousClock.now
+        let taken = now - self.opened
+        self.shared.counters.withLock { $0.committed(in: taken) }
+        self.metrics.committed(content.messages.count, in: taken)
+        for submission in answered {
+            self.metrics.published(submission.drafts.count, in: now - submission.handedOver)
+        }
+    }
+
     private func fail(_ answered: [WriteQueue.Submission]) {
-        self.transaction.abandon()
+        self.abandon()
+        let refused = answered.reduce(0) { $0 + $1.drafts.count }
+        self.shared.counters.withLock { $0.refusals += Int64(refused) }
         guard let failure = self.failure else {
             preconditionFailure("a transaction without content has failed")
         }
@@ -189,6 +242,11 @@ final class LogWriter {
                 Array(repeating: .failed(failure.logError), count: submission.drafts.count)
             )
         }
+    }
+
+    private func abandon() {
+        self.transaction.abandon()
+        self.retention.abandoned(atMilliseconds: wallClockMilliseconds())
     }
 
     private func markBroken(_ failure: SQLiteFailure) {
@@ -213,6 +271,22 @@ final class LogWriter {
             // Still broken: it was logged when it broke.
             return
         }
+    }
+
+    /// Does something in a transaction of its own, between those of publishers.
+    func change(_ step: (LogWriter) throws(SQLiteFailure) -> Void) throws(LogError) {
+        do throws(SQLiteFailure) {
+            try self.transaction.open(atMilliseconds: wallClockMilliseconds())
+            try step(self)
+            self.finish(try self.transaction.end(atMilliseconds: monotonicMilliseconds()), [])
+        } catch {
+            self.abandon()
+            throw error.logError
+        }
+    }
+
+    private func runJobs() {
+        while let job = self.shared.queue.takeJob() { job(self) }
     }
 
     private func checkpointIfDue() {
@@ -257,7 +331,7 @@ final class LogWriter {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-func wallClockMilliseconds() -> Int64 {
+package func wallClockMilliseconds() -> Int64 {
     Int64(Date().timeIntervalSince1970 * 1_000)
 }
 
@@ -266,6 +340,11 @@ func monotonicMilliseconds() -> Int64 {
     let sinceStart = ContinuousClock.now - processStart
     return sinceStart.components.seconds * 1_000
         + sinceStart.components.attoseconds / 1_000_000_000_000_000
+}
+
+/// Nanoseconds of the clock of the system that never goes back.
+package func uptimeNanoseconds() -> UInt64 {
+    DispatchTime.now().uptimeNanoseconds
 }
 
 private let processStart = ContinuousClock.now

@@ -8,11 +8,11 @@ import TickertapeCore
 /// Confined to its reader thread. Each page is one short transaction: nothing is open while a
 /// slow subscriber takes what was read.
 final class PageReader {
-    private let database: Database
-    private let shared: LogShared
-    private let limits: Limits
-    private let begin: PreparedStatement
-    private let commit: PreparedStatement
+    let database: Database
+    let shared: LogShared
+    let limits: Limits
+    let begin: PreparedStatement
+    let commit: PreparedStatement
     private let removed: PreparedStatement
     private let scan: PreparedStatement
     private let single: PreparedStatement
@@ -46,8 +46,8 @@ final class PageReader {
         self.tailFirst = try PreparedStatement(
             database,
             """
-            SELECT min(id) FROM
-            (SELECT id FROM messages WHERE topic_id = ? AND id <= ? ORDER BY id DESC LIMIT ?)
+            SELECT min(id) FROM (SELECT id FROM messages
+            WHERE topic_id = ? AND id <= ? AND id > ? ORDER BY id DESC LIMIT ?)
             """
         )
     }
@@ -55,6 +55,9 @@ final class PageReader {
     func readPage(_ request: PageRequest) throws(SQLiteFailure) -> Page {
         // Loaded before the transaction begins, so that everything up to it is visible in it.
         let head = self.shared.head.load(ordering: .acquiring)
+        // This too: what it leaves out is told as a gap then.
+        let purged = self.shared.catalog.purged
+        self.shared.pagesRead.add(1, ordering: .relaxed)
         try self.begin.run()
         defer { try? self.commit.run() }
         let removedThrough = try self.removedThrough(request)
@@ -66,7 +69,7 @@ final class PageReader {
                 removedThrough: removedThrough
             )
         }
-        var content = PageContent(request, catalog: self.shared.catalog)
+        var content = PageContent(request, catalog: self.shared.catalog, purged: purged)
         let candidates = self.shared.catalog.candidates(
             for: request.filter,
             after: request.after,
@@ -77,7 +80,7 @@ final class PageReader {
         case .topics(let numbers) where numbers.isEmpty:
             through = head
         case .topics(let numbers):
-            through = try self.merge(numbers, request, head, into: &content)
+            through = try self.merge(numbers, request, head, purged, into: &content)
         case .many:
             through = try self.scan(request, head, into: &content)
         }
@@ -90,10 +93,12 @@ final class PageReader {
     }
 
     func readMessage(id: Int64) throws(SQLiteFailure) -> Message? {
+        let purged = self.shared.catalog.purged
         self.single.bind(id, at: 1)
         guard try self.single.step() else { return nil }
         defer { self.single.reset() }
         guard id <= self.shared.head.load(ordering: .acquiring),
+            id > purged[self.single.int64(1)] ?? 0,
             let topic = self.shared.catalog.name(of: self.single.int64(1))
         else { return nil }
         return Message(self.single, topic: topic)
@@ -125,12 +130,14 @@ final class PageReader {
         _ head: Int64,
         into firstIDs: inout [Int64: Int64]
     ) throws(SQLiteFailure) {
+        let purged = self.shared.catalog.purged
         try self.begin.run()
         defer { try? self.commit.run() }
         for number in topics {
             self.tailFirst.bind(number, at: 1)
             self.tailFirst.bind(head, at: 2)
-            self.tailFirst.bind(Int64(count), at: 3)
+            self.tailFirst.bind(purged[number] ?? 0, at: 3)
+            self.tailFirst.bind(Int64(count), at: 4)
             guard try self.tailFirst.step() else { continue }
             firstIDs[number] = count > 0 ? self.tailFirst.int64(0) : head + 1
             self.tailFirst.reset()
@@ -153,14 +160,15 @@ final class PageReader {
         _ topics: [Int64],
         _ request: PageRequest,
         _ head: Int64,
+        _ purged: [Int64: Int64],
         into content: inout PageContent
     ) throws(SQLiteFailure) -> Int64 {
         let statement = try self.mergeStatement(topics.count)
+        statement.bind(head, at: 1)
         for (index, number) in topics.enumerated() {
-            statement.bind(number, at: Int32(index) + 1)
+            statement.bind(number, at: Int32(index) * 2 + 2)
+            statement.bind(max(request.after, purged[number] ?? 0), at: Int32(index) * 2 + 3)
         }
-        statement.bind(request.after, at: Int32(topics.count) + 1)
-        statement.bind(head, at: Int32(topics.count) + 2)
         while try statement.step() {
             if case .full = content.take(statement) {
                 statement.reset()
@@ -183,11 +191,10 @@ final class PageReader {
 
     /// SQLite merges the arms row by row: each is in the order of the index, none is sorted.
     private func mergeSQL(_ count: Int) -> String {
-        let (after, through) = (count + 1, count + 2)
         let arms = (1...count).map { topic in
             """
             SELECT \(Self.columns) FROM messages
-            WHERE topic_id = ?\(topic) AND id > ?\(after) AND id <= ?\(through)
+            WHERE topic_id = ?\(topic * 2) AND id > ?\(topic * 2 + 1) AND id <= ?1
             """
         }
         return arms.joined(separator: " UNION ALL ") + " ORDER BY id"
@@ -231,20 +238,25 @@ private struct PageContent {
 
     private let request: PageRequest
     private let catalog: TopicCatalog
+    /// Up to where messages of topics are gone that have rows of such messages.
+    private let purged: [Int64: Int64]
     private var bytes = 0
     /// Topics met so far; nothing for those the filter does not select.
     private var topics: [Int64: TopicName?] = [:]
 
-    init(_ request: PageRequest, catalog: TopicCatalog) {
+    init(_ request: PageRequest, catalog: TopicCatalog, purged: [Int64: Int64]) {
         self.request = request
         self.catalog = catalog
+        self.purged = purged
         self.through = request.after
     }
 
     mutating func take(_ row: PreparedStatement) -> Taken {
         let id = row.int64(0)
         let number = row.int64(1)
-        guard let topic = self.selected(number), !self.isBeforeTail(id, number) else {
+        guard let topic = self.selected(number), !self.isBeforeTail(id, number),
+            !self.isPurged(id, number)
+        else {
             self.through = id
             return .more
         }
@@ -266,6 +278,11 @@ private struct PageContent {
         }
         self.topics[number] = .some(name)
         return name
+    }
+
+    private func isPurged(_ id: Int64, _ number: Int64) -> Bool {
+        guard !self.purged.isEmpty, let through = self.purged[number] else { return false }
+        return id <= through
     }
 
     private func isBeforeTail(_ id: Int64, _ number: Int64) -> Bool {

@@ -54,6 +54,15 @@ struct PreparedStatement {
         assert(code == SQLITE_OK, "parameter \(index) does not exist")
     }
 
+    /// Binds a number, or NULL.
+    func bind(_ value: Int64?, at index: Int32) {
+        guard let value else {
+            sqlite3_bind_null(self.statement, index)
+            return
+        }
+        self.bind(value, at: index)
+    }
+
     /// Binds a text, or NULL; SQLite copies it.
     func bind(_ text: String?, at index: Int32) {
         guard var text else {
@@ -115,6 +124,10 @@ struct PreparedStatement {
     /// Column `index` of the row, counted from 0.
     func int64(_ index: Int32) -> Int64 {
         sqlite3_column_int64(self.statement, index)
+    }
+
+    func int64OrNil(_ index: Int32) -> Int64? {
+        sqlite3_column_type(self.statement, index) == SQLITE_NULL ? nil : self.int64(index)
     }
 
     /// A text or blob column as a string, whatever its bytes.

@@ -17,8 +17,8 @@ package final class SQLiteLog: MessageLog {
     /// Absolute.
     package var dataDirectoryPath: String { self.directory.path }
 
-    private let directory: DataDirectory
-    private let shared: LogShared
+    let directory: DataDirectory
+    let shared: LogShared
     private let readers = ReaderPool()
     private let writerEnded = DispatchSemaphore(value: 0)
     private let isClosed = Atomic<Bool>(false)
@@ -30,11 +30,11 @@ package final class SQLiteLog: MessageLog {
         self.directory = try DataDirectory(path: dataDirectory)
         try DatabaseFile.prepare(in: self.directory)
         let writerQueue = try DatabaseFile.openWriter(self.directory.databasePath)
-        let (shared, count) = try writerQueue.inDatabase { database in
+        let (shared, topics) = try writerQueue.inDatabase { database in
             try Self.load(database, limits: limits)
         }
         self.shared = shared
-        self.messageCountAtStart = count
+        self.messageCountAtStart = Int(shared.catalog.totals.messages)
         // Everything that may fail is done before the first thread starts.
         let checkpointer = Checkpointer(
             try DatabaseFile.openWriter(self.directory.databasePath)
@@ -43,6 +43,7 @@ package final class SQLiteLog: MessageLog {
             try LogWriter(
                 database,
                 shared: shared,
+                topics: topics,
                 checkpointer: checkpointer,
                 limits: limits,
                 logger: logger
@@ -64,12 +65,18 @@ package final class SQLiteLog: MessageLog {
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
     package var isWritable: Bool { self.shared.isWritable.load(ordering: .relaxed) }
 
+    package func isEnded(_ filter: TopicFilter) -> Bool {
+        self.shared.catalog.isEnded(filter)
+    }
+
     package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
         self.shared.announce(to: observer)
     }
 
     package func admit(_ draft: Draft) -> Bool {
-        self.shared.queue.admit(bytes: draft.bytes)
+        let isAdmitted = self.shared.queue.admit(bytes: draft.bytes)
+        if !isAdmitted { self.shared.counters.withLock { $0.refusals += 1 } }
+        return isAdmitted
     }
 
     package func append(
@@ -81,6 +88,7 @@ package final class SQLiteLog: MessageLog {
         let submission = WriteQueue.Submission(
             drafts: drafts,
             bytes: bytes,
+            handedOver: .now,
             completion: completion
         )
         guard !self.shared.queue.append(submission) else { return }
@@ -126,7 +134,7 @@ package final class SQLiteLog: MessageLog {
         self.writerEnded.wait()
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         for ticket: ReadTicket,
         _ completion: @escaping @Sendable (Result<Value, LogError>) -> Void,
         _ work: @escaping @Sendable (PageReader) throws(SQLiteFailure) -> Value
@@ -149,7 +157,7 @@ package final class SQLiteLog: MessageLog {
     private static func load(
         _ database: Database,
         limits: Limits
-    ) throws -> (LogShared, count: Int) {
+    ) throws -> (LogShared, topics: [TopicStart]) {
         // The counter outlives the rows: an id is not reused when the last message was removed.
         let counter = try Int64.fetchOne(
             database,
@@ -162,21 +170,21 @@ package final class SQLiteLog: MessageLog {
         )
         let shared = LogShared(
             head: max(counter ?? 0, largest ?? 0, removed ?? 0),
+            policies: try PolicyTable.load(database),
             limits: limits
         )
-        let topics = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT id, name, coalesce(
-                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0)
-                FROM topics ORDER BY id
-                """
-        )
-        while let row = try topics.next() {
-            shared.catalog.add(TopicName(stored: row[1]), number: row[0], lastID: row[2])
+        let topics = try TopicStart.load(database)
+        for topic in topics {
+            shared.catalog.add(
+                topic.name,
+                number: topic.number,
+                lastID: topic.lastID,
+                messages: topic.messages,
+                bytes: topic.bytes,
+                isDeleted: topic.isDeleted
+            )
         }
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM messages")
-        return (shared, count ?? 0)
+        return (shared, topics)
     }
 
     private func start(_ writer: Handover<LogWriter>, _ checkpointer: Checkpointer) {

@@ -1,59 +1,174 @@
 import Synchronization
 import TickertapeCore
 
-/// Every topic of the log, in memory: its number and its last message.
+/// Every topic of the log, in memory: its number, its last message, and how much it holds.
 ///
-/// Any thread. The writer adds topics once they are committed.
+/// Any thread. The writer changes it, with what is committed.
 final class TopicCatalog: Sendable {
-    /// Columns, so that a reader's copy of one costs the writer little when it next changes it.
+    /// What one transaction appended to a topic.
+    struct Appended: Equatable {
+        var lastID: Int64 = 0
+        var messages: Int64 = 0
+        /// Of payload.
+        var bytes: Int64 = 0
+
+        mutating func add(_ id: Int64, _ bytes: Int) {
+            self.lastID = id
+            self.messages += 1
+            self.bytes += Int64(bytes)
+        }
+    }
+
+    struct Found {
+        let number: Int64
+        let isDeleted: Bool
+    }
+
+    /// The sums over all topics.
+    struct Totals {
+        /// Without deleted ones.
+        var topics = 0
+        var messages: Int64 = 0
+        var bytes: Int64 = 0
+        var messagesIn: Int64 = 0
+        var bytesIn: Int64 = 0
+    }
+
     private struct Topics {
-        var names: [TopicName] = []
-        var numbers: [Int64] = []
-        /// 0 when the topic has no message.
-        var lastIDs: [Int64] = []
+        /// Columns, so that a reader's copy of one costs the writer little when it next changes it.
+        var table = TopicTable()
         var indexByName: [TopicName: Int] = [:]
         var indexByNumber: [Int64: Int] = [:]
+        /// Up to where messages are gone, for topics that still have rows of such messages.
+        var purged: [Int64: Int64] = [:]
+        var totals = Totals()
+
+        func index(of number: Int64) -> Int {
+            guard let index = self.indexByNumber[number] else {
+                preconditionFailure("topic \(number) was never added")
+            }
+            return index
+        }
     }
 
     private let topics = Mutex(Topics())
 
-    func add(_ name: TopicName, number: Int64, lastID: Int64) {
+    func add(
+        _ name: TopicName,
+        number: Int64,
+        lastID: Int64,
+        messages: Int64 = 0,
+        bytes: Int64 = 0,
+        isDeleted: Bool = false
+    ) {
         self.topics.withLock { topics in
-            let index = topics.names.count
-            topics.names.append(name)
-            topics.numbers.append(number)
-            topics.lastIDs.append(lastID)
+            let index = topics.table.names.count
+            topics.table.names.append(name)
+            topics.table.numbers.append(number)
+            topics.table.lastIDs.append(lastID)
+            topics.table.messageCounts.append(messages)
+            topics.table.byteCounts.append(bytes)
+            topics.table.messagesIn.append(0)
+            topics.table.bytesIn.append(0)
+            topics.table.isDeleted.append(isDeleted)
             topics.indexByName[name] = index
             topics.indexByNumber[number] = index
+            topics.totals.messages += messages
+            topics.totals.bytes += bytes
+            if !isDeleted { topics.totals.topics += 1 }
         }
     }
 
-    func number(of name: TopicName) -> Int64? {
+    var table: TopicTable { self.topics.withLock { $0.table } }
+    var totals: Totals { self.topics.withLock { $0.totals } }
+
+    func find(_ name: TopicName) -> Found? {
         self.topics.withLock { topics in
-            topics.indexByName[name].map { topics.numbers[$0] }
+            topics.indexByName[name].map {
+                Found(number: topics.table.numbers[$0], isDeleted: topics.table.isDeleted[$0])
+            }
         }
     }
 
     func name(of number: Int64) -> TopicName? {
         self.topics.withLock { topics in
-            topics.indexByNumber[number].map { topics.names[$0] }
+            topics.indexByNumber[number].map { topics.table.names[$0] }
         }
     }
 
-    /// Notes what a transaction appended: the last id of each topic it touched.
-    func advance(_ lastIDs: [Int64: Int64]) {
+    /// Notes what a transaction appended to the topics it touched.
+    func advance(_ appended: [Int64: Appended]) {
         self.topics.withLock { topics in
-            for (number, id) in lastIDs {
-                guard let index = topics.indexByNumber[number] else {
-                    preconditionFailure("a message was committed to a topic nobody added")
-                }
-                assert(topics.lastIDs[index] < id, "ids strictly increase")
-                topics.lastIDs[index] = id
+            for (number, more) in appended {
+                let index = topics.index(of: number)
+                assert(topics.table.lastIDs[index] < more.lastID, "ids strictly increase")
+                topics.table.lastIDs[index] = more.lastID
+                topics.table.messageCounts[index] += more.messages
+                topics.table.byteCounts[index] += more.bytes
+                topics.table.messagesIn[index] += more.messages
+                topics.table.bytesIn[index] += more.bytes
+                topics.totals.messages += more.messages
+                topics.totals.bytes += more.bytes
+                topics.totals.messagesIn += more.messages
+                topics.totals.bytesIn += more.bytes
             }
         }
     }
 
-    /// What a reader has to look at for a filter after a cursor.
+    /// Notes that a topic holds so much now, less than before.
+    func lower(_ number: Int64, toMessages messages: Int64, bytes: Int64) {
+        self.topics.withLock { topics in
+            let index = topics.index(of: number)
+            topics.totals.messages += messages - topics.table.messageCounts[index]
+            topics.totals.bytes += bytes - topics.table.byteCounts[index]
+            topics.table.messageCounts[index] = messages
+            topics.table.byteCounts[index] = bytes
+        }
+    }
+
+    /// Whether a filter has nothing but deleted topics.
+    func isEnded(_ filter: TopicFilter) -> Bool {
+        let hasDeleted = self.topics.withLock { $0.totals.topics < $0.table.names.count }
+        guard hasDeleted, let exact = filter.exactTopics else { return false }
+        return self.topics.withLock { topics in
+            exact.allSatisfy { name in
+                topics.indexByName[name].map { topics.table.isDeleted[$0] } ?? false
+            }
+        }
+    }
+
+    func setDeleted(_ number: Int64, _ isDeleted: Bool) {
+        self.topics.withLock { topics in
+            let index = topics.index(of: number)
+            guard topics.table.isDeleted[index] != isDeleted else { return }
+            topics.table.isDeleted[index] = isDeleted
+            topics.totals.topics += isDeleted ? -1 : 1
+        }
+    }
+}
+
+/// Messages that are gone although their rows are still there.
+extension TopicCatalog {
+    /// For each topic that has such rows, up to which id.
+    ///
+    /// A reader takes it before its transaction begins: the gap that belongs to what it leaves out
+    /// is in the database then, and so are the rows of a topic that is not in it any more.
+    var purged: [Int64: Int64] { self.topics.withLock { $0.purged } }
+
+    /// From now on readers leave out what the topic has up to `id`.
+    func purge(_ number: Int64, through id: Int64) {
+        self.topics.withLock { $0.purged[number] = id }
+    }
+
+    /// The last such row of a topic has gone.
+    func freed(_ number: Int64) {
+        _ = self.topics.withLock { $0.purged.removeValue(forKey: number) }
+    }
+}
+
+/// What a reader has to look at.
+extension TopicCatalog {
+    /// For a filter after a cursor.
     enum Candidates: Equatable {
         /// These topics, by number; all others have nothing new.
         case topics([Int64])
@@ -66,14 +181,14 @@ final class TopicCatalog: Sendable {
             let numbers = self.topics.withLock { topics in
                 exact.compactMap { name -> Int64? in
                     guard let index = topics.indexByName[name] else { return nil }
-                    return topics.lastIDs[index] > cursor ? topics.numbers[index] : nil
+                    return topics.table.lastIDs[index] > cursor ? topics.table.numbers[index] : nil
                 }
             }
             return numbers.count <= max ? .topics(numbers) : .many
         }
         // The columns are copied out by reference, so matching happens without the lock.
         let (names, numbers, lastIDs) = self.topics.withLock {
-            ($0.names, $0.numbers, $0.lastIDs)
+            ($0.table.names, $0.table.numbers, $0.table.lastIDs)
         }
         var found: [Int64] = []
         for (index, lastID) in lastIDs.enumerated()
@@ -87,9 +202,9 @@ final class TopicCatalog: Sendable {
     /// The numbers of all topics that `filter` selects.
     func numbers(for filter: TopicFilter) -> [Int64] {
         if let exact = filter.exactTopics {
-            return exact.compactMap { self.number(of: $0) }
+            return exact.compactMap { self.find($0)?.number }
         }
-        let (names, numbers) = self.topics.withLock { ($0.names, $0.numbers) }
+        let (names, numbers) = self.topics.withLock { ($0.table.names, $0.table.numbers) }
         return zip(names, numbers).compactMap { filter.matches($0) ? $1 : nil }
     }
 }

@@ -13,9 +13,19 @@ struct Transaction {
         var messages: [Message] = []
         var results: [AppendResult] = []
         var newTopics: [TopicName: Int64] = [:]
-        var lastIDs: [Int64: Int64] = [:]
+        /// Topics that were deleted and are there again.
+        var revivedTopics: Set<Int64> = []
+        /// By the numbers of topics.
+        var appended: [Int64: TopicCatalog.Appended] = [:]
+        var repeatCount: Int64 = 0
+        var refusalCount: Int64 = 0
         /// Idempotency keys it has stored.
         var keyCount = 0
+
+        /// New topics in the order of their numbers.
+        var topicsToAdd: [(TopicName, Int64)] {
+            self.newTopics.sorted { $0.value < $1.value }.map { ($0.key, $0.value) }
+        }
     }
 
     private(set) var content = Content()
@@ -25,12 +35,14 @@ struct Transaction {
     private let begin: PreparedStatement
     private let commit: PreparedStatement
     private let rollback: PreparedStatement
-    private let insertTopic: PreparedStatement
+    private let records: TopicRecords
     private let insertMessage: PreparedStatement
     private let findKey: PreparedStatement
     private let insertKey: PreparedStatement
     private let keptMilliseconds: Int64
     private var pruner: KeyPruner
+    /// Nothing when no policy restricts publishing.
+    private var rules: PublishRules?
 
     /// Ids of a failed transaction are skipped, never given to other messages.
     private var lastID: Int64
@@ -43,10 +55,7 @@ struct Transaction {
         self.begin = try PreparedStatement(database, "BEGIN IMMEDIATE")
         self.commit = try PreparedStatement(database, "COMMIT")
         self.rollback = try PreparedStatement(database, "ROLLBACK")
-        self.insertTopic = try PreparedStatement(
-            database,
-            "INSERT INTO topics (id, name) VALUES (?, ?)"
-        )
+        self.records = try TopicRecords(database)
         self.insertMessage = try PreparedStatement(
             database,
             "INSERT INTO messages (id, topic_id, time, event, key, data) VALUES (?,?,?,?,?,?)"
@@ -67,6 +76,7 @@ struct Transaction {
         )
         self.keptMilliseconds = Int64(limits.idempotencyHours) * 3_600_000
         self.pruner = try KeyPruner(database, limits: limits)
+        self.rules = PublishRules(shared.policies)
         self.lastID = shared.head.load(ordering: .relaxed)
         self.lastTopicNumber =
             try Int64.fetchOne(database, sql: "SELECT max(id) FROM topics") ?? 0
@@ -84,16 +94,32 @@ struct Transaction {
         try self.begin.run()
     }
 
+    /// From the next draft on these policies apply.
+    mutating func apply(_ policies: PolicySet) {
+        self.rules = PublishRules(policies)
+    }
+
+    /// Inserts a draft, unless it was stored before or a policy refuses it.
+    ///
+    /// A key is looked up first, and outlives its message: a repeat gets the answer the first
+    /// publish got, whatever has become of the message, its topic or the policies since. So a
+    /// repeat that comes late never brings a deleted topic back.
     mutating func insert(_ draft: Draft) throws(SQLiteFailure) {
-        let topicNumber = try self.topicNumber(of: draft.topic)
+        let topic = self.find(draft.topic)
         var digest: [UInt8] = []
         if let key = draft.idempotencyKey {
             digest = draft.contentDigest
-            if let earlier = try self.earlierResult(topicNumber, key, digest) {
+            if let topic, let earlier = try self.earlierResult(topic.number, key, digest) {
                 self.content.results.append(earlier)
                 return
             }
         }
+        if self.rules != nil, let refusal = self.refusal(of: draft, topic) {
+            self.content.results.append(.refused(refusal))
+            self.content.refusalCount += 1
+            return
+        }
+        let topicNumber = try self.use(topic, named: draft.topic)
         self.lastID += 1
         let id = self.lastID
         self.insertMessage.bind(id, at: 1)
@@ -105,7 +131,7 @@ struct Transaction {
         if let key = draft.idempotencyKey {
             try self.remember(key, digest, topicNumber: topicNumber, id: id)
         }
-        self.content.lastIDs[topicNumber] = id
+        self.content.appended[topicNumber, default: .init()].add(id, draft.data.utf8.count)
         self.content.results.append(.stored(id: id))
         self.content.messages.append(
             Message(
@@ -144,21 +170,54 @@ struct Transaction {
         return taken
     }
 
-    private mutating func topicNumber(of name: TopicName) throws(SQLiteFailure) -> Int64 {
-        if let known = self.catalog.number(of: name) ?? self.content.newTopics[name] {
-            return known
+    /// Makes a topic that has no message yet; one that was deleted is there again.
+    ///
+    /// - Returns: `false` when there is one of this name.
+    mutating func create(_ name: TopicName) throws(SQLiteFailure) -> Bool {
+        let topic = self.find(name)
+        if let topic, !topic.isDeleted { return false }
+        _ = try self.use(topic, named: name)
+        return true
+    }
+
+    private func find(_ name: TopicName) -> TopicCatalog.Found? {
+        guard let known = self.catalog.find(name) else {
+            return self.content.newTopics[name].map { .init(number: $0, isDeleted: false) }
+        }
+        guard known.isDeleted else { return known }
+        let isRevived = self.content.revivedTopics.contains(known.number)
+        return .init(number: known.number, isDeleted: !isRevived)
+    }
+
+    private mutating func refusal(
+        of draft: Draft,
+        _ topic: TopicCatalog.Found?
+    ) -> PublishRefusal? {
+        let exists = topic.map { !$0.isDeleted } ?? false
+        return self.rules?.refusal(of: draft, number: topic?.number, exists: exists)
+    }
+
+    /// The number of a topic that there is from now on.
+    private mutating func use(
+        _ topic: TopicCatalog.Found?,
+        named name: TopicName
+    ) throws(SQLiteFailure) -> Int64 {
+        if let topic {
+            if topic.isDeleted {
+                try self.records.setDeleted(topic.number, false)
+                self.content.revivedTopics.insert(topic.number)
+            }
+            return topic.number
         }
         // As with messages, the number of a topic that was rolled back is skipped.
         self.lastTopicNumber += 1
         let number = self.lastTopicNumber
-        self.insertTopic.bind(number, at: 1)
-        self.insertTopic.bind(name.text, at: 2)
-        try self.insertTopic.run()
+        try self.records.insert(number, name)
         self.content.newTopics[name] = number
         return number
     }
 
-    private func earlierResult(
+    private mutating func earlierResult(
         _ topicNumber: Int64,
         _ key: String,
         _ digest: [UInt8]
@@ -168,7 +227,11 @@ struct Transaction {
         self.findKey.bind(self.expiredMilliseconds, at: 3)
         guard try self.findKey.step() else { return nil }
         defer { self.findKey.reset() }
-        guard self.findKey.bytes(0) == digest else { return .idempotencyKeyReused }
+        guard self.findKey.bytes(0) == digest else {
+            self.content.refusalCount += 1
+            return .idempotencyKeyReused
+        }
+        self.content.repeatCount += 1
         return .alreadyStored(id: self.findKey.int64(1))
     }
 

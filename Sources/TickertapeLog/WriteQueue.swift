@@ -10,11 +10,18 @@ final class WriteQueue: Sendable {
     struct Submission: Sendable {
         let drafts: [Draft]
         let bytes: Int
+        /// When the event loop handed it over.
+        let handedOver: ContinuousClock.Instant
         let completion: @Sendable ([AppendResult]) -> Void
     }
 
+    /// What an operator asked for: done by the writer between two transactions.
+    typealias Job = @Sendable (LogWriter) -> Void
+
     enum Work {
         case submissions([Submission])
+        /// Jobs are there, and nothing else.
+        case jobs
         /// Nothing came until the deadline.
         case nothing
         /// Closed and empty.
@@ -23,6 +30,7 @@ final class WriteQueue: Sendable {
 
     private struct Waiting {
         var submissions: [Submission] = []
+        var jobs: [Job] = []
         var isClosed = false
         /// The writer has seen that it is closed and empty.
         var isEnded = false
@@ -74,6 +82,37 @@ final class WriteQueue: Sendable {
         return true
     }
 
+    enum JobAction {
+        case taken
+        /// There are too many.
+        case refused
+        /// The writer has ended.
+        case ended
+    }
+
+    /// Puts a job at the end of those that wait; they are done in order.
+    func append(_ job: @escaping Job) -> JobAction {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        guard !self.waiting.isEnded else { return .ended }
+        guard self.waiting.jobs.count < self.limits.administrationJobsMax else { return .refused }
+        self.waiting.jobs.append(job)
+        self.condition.signal()
+        return .taken
+    }
+
+    /// Takes the job that has waited longest.
+    func takeJob() -> Job? {
+        self.condition.lock()
+        defer { self.condition.unlock() }
+        return self.waiting.jobs.isEmpty ? nil : self.waiting.jobs.removeFirst()
+    }
+
+    /// Messages and bytes that were admitted and are not released.
+    var admitted: (messages: Int, bytes: Int) {
+        (self.messages.load(ordering: .relaxed), self.bytes.load(ordering: .relaxed))
+    }
+
     func close() {
         self.condition.lock()
         self.waiting.isClosed = true
@@ -104,6 +143,7 @@ final class WriteQueue: Sendable {
         self.condition.lock()
         defer { self.condition.unlock() }
         while self.waiting.submissions.isEmpty {
+            if !self.waiting.jobs.isEmpty { return .jobs }
             if self.waiting.isClosed {
                 self.waiting.isEnded = true
                 return .closed

@@ -1,8 +1,8 @@
 import NIOCore
 import NIOHTTP1
 import TickertapeCore
-import TickertapeLog
-import TickertapeWire
+package import TickertapeLog
+package import TickertapeWire
 
 /// What a request got, before it is put into bytes.
 struct Answered {
@@ -65,6 +65,24 @@ extension Problem {
         .idempotencyKeyReused,
         "this idempotency key came with other content before; use a new one"
     )
+
+    /// Why a policy does not take a message.
+    package init(_ refusal: PublishRefusal) {
+        switch refusal {
+        case .messageTooLarge(let bytes, let max, let pattern):
+            self.init(
+                .messageTooLarge,
+                "the message has \(bytes) bytes; the policy for \(pattern) takes \(max) at most"
+            )
+        case .topicNotFound(let topic, let pattern):
+            self.init(
+                .topicNotFound,
+                """
+                there is no topic \(topic), and the policy for \(pattern) lets no publish create it
+                """
+            )
+        }
+    }
 
     static func queueFull(_ limits: Limits) -> Problem {
         Problem(

@@ -16,6 +16,14 @@ extension ConnectionHandler {
         self.writeAnswers()
     }
 
+    /// Answers the one request that is running: there is nothing, and never will be.
+    func finishWithoutContent(_ end: RequestEnd) {
+        self.current = .none
+        let bytes = self.server.response.noContent(self.connection(after: end, isLast: true))
+        self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
+        self.writeAnswers()
+    }
+
     /// While draining, the last answer says that the connection ends.
     func connection(after end: RequestEnd, isLast: Bool) -> Response.Connection {
         if end.mustClose { return .close }
@@ -200,6 +208,8 @@ extension ConnectionHandler: PublishReply {
                 isHead: false,
                 connection
             )
+        case .refused(let refusal):
+            bytes = self.server.response.problem(Problem(refusal), isHead: false, connection)
         case .failed(let error):
             bytes = self.server.response.problem(
                 Problem(error, self.server),

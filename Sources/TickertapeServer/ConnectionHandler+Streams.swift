@@ -6,6 +6,11 @@ import TickertapeWire
 /// How a connection becomes an event stream or a WebSocket.
 extension ConnectionHandler {
     func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
+        if self.server.fanout.isEnded(query.filter) {
+            // The one answer but 200 that an EventSource takes as it is meant: stop.
+            self.finishWithoutContent(end)
+            return
+        }
         let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
         if let problem = self.claimStream() {
             guard end.acceptsEventStream else {

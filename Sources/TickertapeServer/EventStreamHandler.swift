@@ -96,11 +96,29 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         guard let context = self.context, !self.isEnding else { return }
         self.isEnding = true
         self.closeSubscription()
-        let bytes = self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
+        let bytes =
+            switch reason {
+            case .deleted(let topic): self.framing.end(of: topic)
+            case .draining, .logUnavailable, .disconnected:
+                self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
+            }
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(self.wrapOutboundOut(self.withHead(bytes)), promise: written)
+        self.closeSoon(context, reason)
     }
+
+    /// Who does not read does not learn of its end; when the broker stops, it closes everything.
+    private func closeSoon(_ context: ChannelHandlerContext, _ reason: SubscriptionEnd) {
+        guard reason != .draining else { return }
+        let seconds = self.server.limits.lingerSeconds
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1_000_000_000))) {
+            channel.close(promise: nil)
+        }
+    }
+
+    var address: SocketAddress? { self.context?.channel.remoteAddress }
 
     private func withHead(_ frames: ByteBuffer) -> ByteBuffer {
         guard var first = self.head else { return frames }

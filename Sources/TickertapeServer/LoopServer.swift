@@ -31,6 +31,8 @@ final class LoopServer: @unchecked Sendable {
     private var connections: [ObjectIdentifier: any LoopConnection] = [:]
 
     static let ticksPerSecond = 4
+    static let tickInterval = TimeAmount.milliseconds(1_000 / Int64(ticksPerSecond))
+    private var lastTick: NIODeadline?
 
     init(fanout: LoopFanout, limits: Limits, features: Features, count: ConnectionCount) {
         self.fanout = fanout
@@ -54,6 +56,9 @@ final class LoopServer: @unchecked Sendable {
 
     func advance() {
         self.tick += 1
+        let now = self.fanout.eventLoop.now
+        if let last = self.lastTick { self.fanout.noteDelay(now - last - Self.tickInterval) }
+        self.lastTick = now
         self.response = Self.currentResponse()
         for connection in self.connections.values where connection.deadline <= self.tick {
             connection.deadlineReached()

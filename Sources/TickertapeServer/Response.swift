@@ -63,6 +63,20 @@ struct Response {
         return buffer
     }
 
+    /// An answer without a body (RFC 9110 §15.3.5).
+    func noContent(_ connection: Connection) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: 160)
+        buffer.writeStaticString("HTTP/1.1 204 No Content\r\nDate: ")
+        buffer.writeString(self.date)
+        buffer.writeStaticString("\r\nCache-Control: no-store\r\n")
+        switch connection {
+        case .keep: break
+        case .close: buffer.writeStaticString("Connection: close\r\n")
+        }
+        buffer.writeStaticString("\r\n")
+        return buffer
+    }
+
     func problem(_ problem: Problem, isHead: Bool, _ connection: Connection) -> ByteBuffer {
         var body = ByteBufferAllocator().buffer(capacity: 256)
         problem.write(into: &body)
@@ -199,6 +213,7 @@ extension Problem.Code {
         case 405: "405 Method Not Allowed"
         case 408: "408 Request Timeout"
         case 409: "409 Conflict"
+        case 410: "410 Gone"
         case 411: "411 Length Required"
         case 413: "413 Content Too Large"
         case 414: "414 URI Too Long"

@@ -2,7 +2,8 @@ import Foundation
 package import Logging
 import NIOCore
 import NIOPosix
-import TickertapeBroker
+import Synchronization
+package import TickertapeBroker
 package import TickertapeCore
 package import TickertapeLog
 
@@ -13,13 +14,19 @@ package import TickertapeLog
 /// Nothing here is called by another thread but `start` and `stop`.
 package final class Server: Sendable {
     private let group: MultiThreadedEventLoopGroup
-    private let broker: Broker
+    package let broker: Broker
     private let loops: [LoopServer]
     private let listener: any Channel
     private let emptied: EventLoopFuture<Void>
     private let count: ConnectionCount
     private let logger: Logger
     private let limits: Limits
+    private let hasBegunDrain = Atomic<Bool>(false)
+
+    /// Open now, over all loops.
+    package var connectionCount: Int { self.count.current }
+    /// Whether it was told to stop.
+    package var isDraining: Bool { self.hasBegunDrain.load(ordering: .relaxed) }
 
     /// The port that is listened on, also when it was picked.
     package var port: Int { self.listener.localAddress?.port ?? 0 }
@@ -77,7 +84,7 @@ package final class Server: Sendable {
             throw error
         }
         for (eventLoop, server) in zip(eventLoops, loops) {
-            let interval = TimeAmount.milliseconds(1_000 / Int64(LoopServer.ticksPerSecond))
+            let interval = LoopServer.tickInterval
             eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
                 server.advance()
             }
@@ -92,6 +99,7 @@ package final class Server: Sendable {
     ///
     /// Takes at most `drainSeconds`; what is still open then is closed.
     package func stop() async {
+        self.hasBegunDrain.store(true, ordering: .relaxed)
         self.logger.info(
             "draining",
             metadata: ["tickertape.connections": "\(self.count.current)"]

@@ -41,6 +41,9 @@ extension WebSocketHandler {
             tail: command.tail,
             tellsCaughtUp: true
         )
+        guard !self.server.fanout.isEnded(query.filter) else {
+            throw Problem(.topicDeleted, "all topics of this subscription were deleted")
+        }
         let subscription = WebSocketSubscription(
             name: name,
             ref: ref,
@@ -98,6 +101,19 @@ extension WebSocketHandler {
         self.wakeNext()
     }
 
+    /// All its topics were deleted; the connection goes on without it.
+    func end(_ subscription: WebSocketSubscription, with topic: TopicName) {
+        guard self.subscriptions[subscription.name] === subscription else { return }
+        self.subscriptions[subscription.name] = nil
+        self.close(subscription)
+        self.reply {
+            WebSocketMessage.writeEnd(of: topic, for: subscription.name.text, into: &$0)
+        }
+        self.writeReplies()
+        // It may have been the one that was woken.
+        self.wakeNext()
+    }
+
     // MARK: - Publishing
 
     private func publish(
@@ -139,6 +155,7 @@ extension WebSocketHandler: PublishReply {
         case .stored(let id): self.answer(publish, id: id, isRepeated: false)
         case .alreadyStored(let id): self.answer(publish, id: id, isRepeated: true)
         case .idempotencyKeyReused: self.answer(publish, .idempotencyKeyReused)
+        case .refused(let refusal): self.answer(publish, Problem(refusal))
         case .failed(let error): self.answer(publish, Problem(error, self.server))
         }
         if self.machine.answered(bytes: publish.bytes) == .farewell { self.sayFarewell() }

@@ -292,6 +292,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         }
     }
 
+    var address: SocketAddress? { self.context?.channel.remoteAddress }
+
     // MARK: - Ends
 
     func drain() {

@@ -51,6 +51,11 @@ final class WebSocketSubscription: SubscriptionTransport {
         switch reason {
         case .draining: self.connection?.drain()
         case .logUnavailable: self.connection?.close(.internalError, "the log cannot be read")
+        case .disconnected:
+            self.connection?.close(.serviceRestart, "an operator has ended this connection")
+        case .deleted(let topic): self.connection?.end(self, with: topic)
         }
     }
+
+    var address: SocketAddress? { self.connection?.address }
 }

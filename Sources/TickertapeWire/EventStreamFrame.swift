@@ -69,6 +69,15 @@ package enum EventStreamFrame {
         buffer.writeStaticString("\n\n")
     }
 
+    /// The last block of a stream whose topics were all deleted: there is nothing to come back for.
+    ///
+    /// Without an id: the cursor of the client stays what it is.
+    package static func writeEnd(of topic: TopicName, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("event: tickertape.end\ndata: {")
+        buffer.writeJSONFields(deleted: topic)
+        buffer.writeStaticString("}\n\n")
+    }
+
     /// Replay has reached the live tail, for those who ask to be told.
     package static func writeCaughtUp(_ id: Int64, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("id: ")
@@ -151,6 +160,17 @@ package enum StreamFraming: Sendable {
     package func farewell(retryMilliseconds: Int64) -> ByteBuffer {
         var block = ByteBufferAllocator().buffer(capacity: 64)
         EventStreamFrame.writeFarewell(retryMilliseconds: retryMilliseconds, into: &block)
+        return self.wrapLast(block)
+    }
+
+    /// The last write of a stream whose topics were all deleted.
+    package func end(of topic: TopicName) -> ByteBuffer {
+        var block = ByteBufferAllocator().buffer(capacity: 128)
+        EventStreamFrame.writeEnd(of: topic, into: &block)
+        return self.wrapLast(block)
+    }
+
+    private func wrapLast(_ block: ByteBuffer) -> ByteBuffer {
         var bytes = self.wrap(block)
         bytes.writeStaticString(self.end)
         return bytes

@@ -82,4 +82,11 @@ extension ByteBuffer {
         self.writeStaticString(",\"topic\":")
         self.writeJSON(string: topic.text)
     }
+
+    /// The fields that tell of the end of a topic that was deleted.
+    mutating func writeJSONFields(deleted topic: TopicName) {
+        self.writeStaticString("\"topic\":")
+        self.writeJSON(string: topic.text)
+        self.writeStaticString(",\"reason\":\"deleted\"")
+    }
 }

@@ -15,6 +15,7 @@ package struct Problem: Error, Sendable, Equatable {
         case invalidBody = "invalid_body"
         case notFound = "not_found"
         case messageNotFound = "message_not_found"
+        case topicNotFound = "topic_not_found"
         case methodNotAllowed = "method_not_allowed"
         case requestTimeout = "request_timeout"
         case lengthRequired = "length_required"
@@ -41,6 +42,7 @@ package struct Problem: Error, Sendable, Equatable {
         case unknownCommand = "unknown_command"
         case unknownSubscription = "unknown_subscription"
         case subscriptionExists = "subscription_exists"
+        case topicDeleted = "topic_deleted"
         case tooManySubscriptions = "too_many_subscriptions"
     }
 
@@ -85,10 +87,11 @@ extension Problem.Code {
             .invalidParameter, .unknownParameter, .repeatedParameter, .tooManyTopics,
             .invalidBody, .badHandshake, .invalidCommand, .unknownCommand, .tooManySubscriptions:
             400
-        case .notFound, .messageNotFound, .unknownSubscription: 404
+        case .notFound, .messageNotFound, .topicNotFound, .unknownSubscription: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
         case .subscriptionExists: 409
+        case .topicDeleted: 410
         case .lengthRequired: 411
         case .messageTooLarge, .bodyTooLarge: 413
         case .uriTooLong: 414
@@ -118,6 +121,7 @@ extension Problem.Code {
         case .invalidBody: "The body is not what this request takes"
         case .notFound: "There is nothing here"
         case .messageNotFound: "The topic has no message with this id"
+        case .topicNotFound: "There is no topic of this name"
         case .methodNotAllowed: "This method is not allowed here"
         case .requestTimeout: "The request took too long to arrive"
         case .lengthRequired: "The length of the body is missing"
@@ -144,6 +148,7 @@ extension Problem.Code {
         case .unknownCommand: "There is no such command"
         case .unknownSubscription: "The connection has no such subscription"
         case .subscriptionExists: "The name of the subscription is in use"
+        case .topicDeleted: "The topic was deleted"
         case .tooManySubscriptions: "Too many subscriptions for one connection"
         }
     }

@@ -23,11 +23,11 @@ final class SimulatedClient {
         self.fanout = fanout
     }
 
-    func connect(_ framing: StreamFraming, room: Int, _ history: CommittedHistory) {
+    func connect(_ framing: StreamFraming, room: Int, _ ledger: DeliveryLedger) {
         precondition(self.connection == nil, "one connection at a time")
         let start = self.lastID.map { StartPosition.after($0) } ?? self.start
-        let checker = StreamChecker(self.filter, from: start, history)
-        let connection = SimulatedConnection(framing, room: room, checker, on: self.fanout)
+        let checker = StreamChecker(self.filter, from: start, ledger.history)
+        let connection = SimulatedConnection(framing, room: room, checker, ledger, on: self.fanout)
         self.connection = connection
         self.connectionCount += 1
         connection.open(self.filter, start)
@@ -68,6 +68,11 @@ final class SimulatedConnection: SubscriptionTransport {
     private(set) var subscription: Subscription?
     private(set) var isFull = false
     private(set) var isEnded = false
+    private let ledger: DeliveryLedger
+    private var ledgerParser = EventStreamParser()
+    /// What it follows, and how often each was deleted before.
+    private var topics: [TopicName]?
+    private var deletionsBefore: [TopicName: Int] = [:]
     /// Writes begun while the socket was full, since it last had room.
     private var writesWhileFull = 0
     private var wrong: String?
@@ -81,15 +86,20 @@ final class SimulatedConnection: SubscriptionTransport {
         _ framing: StreamFraming,
         room: Int,
         _ checker: StreamChecker,
+        _ ledger: DeliveryLedger,
         on fanout: LoopFanout
     ) {
         self.framing = framing
         self.room = room
         self.checker = checker
+        self.ledger = ledger
         self.fanout = fanout
     }
 
     func open(_ filter: TopicFilter, _ start: StartPosition) {
+        self.topics = filter.exactTopics
+        // A deletion that was not announced yet is told to those who come.
+        if !self.fanout.isEnded(filter) { self.deletionsBefore = self.ledger.history.deletions }
         self.subscription = self.fanout.subscribe(
             to: filter,
             from: start,
@@ -104,16 +114,14 @@ final class SimulatedConnection: SubscriptionTransport {
         if self.isFull { self.writesWhileFull += 1 }
         // A page under way may come to a socket that is full already.
         if self.writesWhileFull > 1 { self.wrong = self.wrong ?? "written to a full socket" }
-        let bytes = Array(frames.readableBytesView)
-        switch self.framing {
-        case .plain: self.underWay += bytes
-        case .chunked:
-            if let content = try? dechunked(bytes), !content.isEnded {
-                self.underWay += content.content
-            } else {
-                self.wrong = self.wrong ?? "broken chunks"
-            }
+        var bytes = Array(frames.readableBytesView)
+        if self.framing == .chunked {
+            let content = try? dechunked(bytes)
+            if content?.isEnded ?? true { self.wrong = self.wrong ?? "broken chunks" }
+            bytes = content?.content ?? []
         }
+        self.underWay += bytes
+        self.ledger.note(self.ledgerParser.feed(bytes))
         self.bytesWritten += bytes.count
         if self.underWay.count > self.room { self.isFull = true }
         return self.isFull
@@ -126,10 +134,26 @@ final class SimulatedConnection: SubscriptionTransport {
     }
 
     func end(_ reason: SubscriptionEnd) {
-        guard !self.isEnded else { return }
+        if self.isEnded { self.wrong = self.wrong ?? "ended twice" }
         self.isEnded = true
-        if reason != .logUnavailable { self.wrong = "ended for \(reason)" }
+        switch reason {
+        case .logUnavailable: break
+        case .deleted(let topic): self.wrong = self.wrong ?? self.objection(toEndOf: topic)
+        case .draining, .disconnected: self.wrong = self.wrong ?? "ended for \(reason)"
+        }
         self.closeSubscription()
+    }
+
+    /// An end is told to those whose topics were all deleted, the last one since they came.
+    private func objection(toEndOf topic: TopicName) -> String? {
+        guard let topics = self.topics, topics.contains(topic) else {
+            return "ended for \(topic), which is not all it follows"
+        }
+        let deletions = self.ledger.history.deletions
+        let isDue =
+            topics.allSatisfy { deletions[$0] != nil }
+            && topics.contains { deletions[$0] != self.deletionsBefore[$0] }
+        return isDue ? nil : "ended for \(topic), though nothing was deleted"
     }
 
     func receive(_ count: Int) -> String? {

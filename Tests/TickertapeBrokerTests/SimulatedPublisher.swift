@@ -50,7 +50,7 @@ final class SimulatedPublisher: PublishReply {
             if id <= self.lastID { self.wrong = self.wrong ?? "\(id) after \(self.lastID)" }
             self.lastID = id
         case .failed: break
-        case .alreadyStored, .idempotencyKeyReused:
+        case .alreadyStored, .idempotencyKeyReused, .refused:
             self.wrong = self.wrong ?? "\(number) is answered with \(result)"
         }
         if outstanding.publishesAgain { self.again.append(outstanding.draft) }

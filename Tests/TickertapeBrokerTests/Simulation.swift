@@ -15,6 +15,8 @@ struct Hardships: Sendable, CustomTestStringConvertible {
     var losesConnections = false
     /// Messages are removed under the subscribers.
     var removesMessages = false
+    /// Operators purge and delete topics, which publishes bring back.
+    var deletesTopics = false
     /// The log fails for a while.
     var logFails = false
     var testDescription: String { self.name }
@@ -29,6 +31,7 @@ final class Simulation {
     let loops: [EmbeddedEventLoop]
     let broker: Broker
     let history = CommittedHistory()
+    let ledger: DeliveryLedger
     var clients: [SimulatedClient] = []
     var waiters: [SimulatedWaiter] = []
     private(set) var publishers: [SimulatedPublisher] = []
@@ -43,6 +46,7 @@ final class Simulation {
 
     init(_ hardships: Hardships, _ seed: Seed) {
         self.hardships = hardships
+        self.ledger = DeliveryLedger(self.history)
         var random = seed.generator
         var limits = Limits()
         limits.recentBytesMax = random.int(1...6_000)
@@ -80,6 +84,7 @@ final class Simulation {
         case 90..<93: self.join()
         case 93: self.addWaiter()
         case 94: self.leave()
+        case 95 where self.hardships.deletesTopics && self.random.oneIn(2): self.deleteOrPurge()
         case 95: self.stopWaiting()
         case 96..<98 where self.hardships.losesConnections: self.loseConnection()
         case 98 where self.hardships.removesMessages: self.remove()
@@ -136,7 +141,8 @@ final class Simulation {
         case 0: return .unknown
         case 1: return .after(Int64(head + self.random.int(1...9)))
         // What is counted from the end is not known exactly when something was removed.
-        case 2..<6 where !self.hardships.removesMessages: return .tail(self.random.int(0...4))
+        case 2..<6 where !self.hardships.removesMessages && !self.hardships.deletesTopics:
+            return .tail(self.random.int(0...4))
         case 6..<12: return .live
         default: return .after(Int64(self.random.int(0...head)))
         }
@@ -152,7 +158,9 @@ final class Simulation {
 
     func connect(_ client: SimulatedClient) {
         let room = self.random.oneIn(2) ? 1_000_000 : self.random.int(20...3_000)
-        client.connect(self.random.oneIn(2) ? .chunked : .plain, room: room, self.history)
+        // Who asks first is answered 204; who does not may still come between.
+        if self.random.oneIn(2), client.fanout.isEnded(client.filter) { return }
+        client.connect(self.random.oneIn(2) ? .chunked : .plain, room: room, self.ledger)
     }
 
     private func reconnect() {
@@ -196,6 +204,18 @@ final class Simulation {
             }
             self.history.remove(message.id)
             return true
+        }
+    }
+
+    private func deleteOrPurge() {
+        // One transaction after the other.
+        guard !self.log.hasUnannounced, let topic = try? TopicName(self.random.pick(Self.topics))
+        else { return }
+        if self.random.oneIn(2) {
+            if self.log.delete(topic) { self.history.delete(topic) }
+        } else {
+            let id = Int64(self.random.int(0...Int(self.history.head)))
+            if self.log.purge(topic, through: id) { self.history.remove(topic, through: id) }
         }
     }
 

@@ -16,12 +16,20 @@ struct SimulationTests {
         Hardships(name: "two loops", loopCount: 2),
         Hardships(name: "lost connections", loopCount: 2, losesConnections: true),
         Hardships(name: "removed messages", losesConnections: true, removesMessages: true),
+        Hardships(name: "deleted topics", deletesTopics: true),
+        Hardships(
+            name: "deleted topics and lost connections",
+            loopCount: 2,
+            losesConnections: true,
+            deletesTopics: true
+        ),
         Hardships(name: "a failing log", losesConnections: true, logFails: true),
         Hardships(
             name: "everything",
             loopCount: 3,
             losesConnections: true,
             removesMessages: true,
+            deletesTopics: true,
             logFails: true
         ),
     ]
@@ -41,6 +49,7 @@ struct SimulationTests {
             simulation.settle()
             self.expectNothingMissing(simulation)
             self.expectSignsOfLife(simulation)
+            self.expectExactCounters(simulation)
             self.expectNothingLeft(simulation)
             guard let wrong = simulation.wrong else { continue }
             Issue.record("\(wrong), after \(steps) steps of '\(hardships.name)', \(seed)")
@@ -50,11 +59,14 @@ struct SimulationTests {
 
     private func expectNothingMissing(_ simulation: Simulation) {
         for client in simulation.clients {
-            guard let connection = client.connection, !connection.isEnded else {
-                simulation.check("a client is left without a connection")
-                continue
+            let isOpen = client.connection.map { !$0.isEnded } ?? false
+            if isOpen == simulation.log.isEnded(client.filter) {
+                let filter = "\(client.filter.patterns)"
+                simulation.check(
+                    isOpen ? "a stream of deleted \(filter)" : "no connection for \(filter)"
+                )
             }
-            simulation.check(connection.missing())
+            if isOpen { simulation.check(client.connection?.missing()) }
         }
         for waiter in simulation.waiters { simulation.check(waiter.missing(simulation.history)) }
         for publisher in simulation.publishers {
@@ -75,13 +87,28 @@ struct SimulationTests {
             for loop in simulation.loops { loop.advanceTime(by: .milliseconds(100)) }
             for client in simulation.clients { simulation.check(client.receive(.max)) }
         }
-        for (client, before) in zip(simulation.clients, before) {
+        for (client, before) in zip(simulation.clients, before) where client.connection != nil {
             if client.connection?.bytesWritten ?? 0 <= before {
                 simulation.check("no sign of life")
             }
             guard client.lastID != simulation.history.head else { continue }
             simulation.check("a client is left at \(client.lastID ?? -1) by its heartbeats")
         }
+    }
+
+    private func expectExactCounters(_ simulation: Simulation) {
+        var all: [LoopStatistics] = []
+        for loop in simulation.loops {
+            let taken = simulation.broker.fanout(on: loop).takeStatistics()
+            loop.advanceTime(by: .seconds(1))
+            if let taken = try? taken.wait() { all.append(taken.statistics) }
+        }
+        simulation.check(simulation.ledger.difference(from: all))
+        let open = simulation.clients.count { $0.connection != nil }
+        if all.reduce(0, { $0 + ($1.subscribers[.eventStream] ?? 0) }) != open {
+            simulation.check("\(open) streams are open, counted \(all.map(\.subscribers))")
+        }
+        if all.contains(where: { $0.behind != 0 }) { simulation.check("somebody is behind") }
     }
 
     private func expectNothingLeft(_ simulation: Simulation) {

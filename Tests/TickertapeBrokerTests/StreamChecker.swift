@@ -6,6 +6,8 @@ import TickertapeTestSupport
 final class CommittedHistory {
     private(set) var messages: [Message] = []
     private var removed: Set<Int64> = []
+    /// How often each topic was deleted.
+    private(set) var deletions: [TopicName: Int] = [:]
 
     /// The message with this id; ids are 1, 2, 3 and so on.
     subscript(id: Int64) -> Message? {
@@ -22,6 +24,18 @@ final class CommittedHistory {
 
     func remove(_ id: Int64) {
         self.removed.insert(id)
+    }
+
+    /// The messages of a topic are gone up to `id`.
+    func remove(_ topic: TopicName, through id: Int64) {
+        for message in self.messages where message.topic == topic && message.id <= id {
+            self.removed.insert(message.id)
+        }
+    }
+
+    func delete(_ topic: TopicName) {
+        self.deletions[topic, default: 0] += 1
+        self.remove(topic, through: self.head)
     }
 
     func isRemoved(_ id: Int64) -> Bool { self.removed.contains(id) }

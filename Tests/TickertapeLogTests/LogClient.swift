@@ -65,6 +65,43 @@ extension MessageLog {
     }
 }
 
+/// The calls of operators, with names of topics as they are written.
+///
+/// They throw any error: an expectation cannot hold a call that throws one of a type.
+extension LogAdministration {
+    func set(_ policy: Policy) async throws -> Bool { try await self.setPolicy(policy) }
+
+    func unset(_ pattern: String) async throws -> Bool {
+        try await self.removePolicy(try TopicPattern(pattern))
+    }
+
+    func create(_ topic: String) async throws -> Bool {
+        try await self.createTopic(try TopicName(topic))
+    }
+
+    func delete(_ topic: String) async throws -> TopicRemoval? {
+        try await self.deleteTopic(try TopicName(topic))
+    }
+
+    func purge(_ topic: String, before id: Int64) async throws -> TopicRemoval? {
+        try await self.purgeTopic(try TopicName(topic), before: id)
+    }
+
+    func known(_ numbers: Int64...) async throws -> [TopicDetails] {
+        try await self.details(of: numbers)
+    }
+
+    func plan(_ policies: PolicySet) async throws -> [TopicRemoval] {
+        try await self.planRetention(policies)
+    }
+
+    func first(atOrAfter time: Int64) async throws -> Int64 {
+        try await self.firstID(atOrAfter: time)
+    }
+
+    func next(after cursor: Int64) async throws -> Int64? { try await self.time(after: cursor) }
+}
+
 extension AppendResult {
     var storedID: Int64? {
         guard case .stored(let id) = self else { return nil }
@@ -94,6 +131,8 @@ final class Told: Sendable {
         case batch([Int64])
         /// The answer to the call with this number.
         case results(Int, [AppendResult])
+        /// A purge or a deletion, its topic, and the last id of it.
+        case removal(String)
     }
 
     private let calls = Mutex(0)
@@ -102,13 +141,25 @@ final class Told: Sendable {
     var events: [Event] { self.state.withLock { $0.events } }
     var batches: [CommittedBatch] { self.state.withLock { $0.batches } }
     var messages: [Message] { self.batches.flatMap(\.messages) }
+    var removals: [String] {
+        self.events.compactMap { event in
+            guard case .removal(let text) = event else { return nil }
+            return text
+        }
+    }
 
     func listen(to log: any MessageLog) {
         log.announce { announcement in
-            guard case .committed(let batch) = announcement else { return }
             self.state.withLock { state in
-                state.batches.append(batch)
-                state.events.append(.batch(batch.messages.map(\.id)))
+                switch announcement {
+                case .committed(let batch):
+                    state.batches.append(batch)
+                    state.events.append(.batch(batch.messages.map(\.id)))
+                case .purged(let topic, let id):
+                    state.events.append(.removal("purged \(topic) \(id)"))
+                case .deleted(let topic, let id):
+                    state.events.append(.removal("deleted \(topic) \(id)"))
+                }
             }
         }
     }

@@ -26,6 +26,8 @@ struct LogWalkTests {
         limits.mergedTopicsMax = bounds.mergedTopicsMax
         limits.pageRowsExaminedMax = bounds.pageRowsExaminedMax
         limits.batchMessagesMax = 4
+        limits.uncountedTopicMessagesMax = 7
+        limits.retentionMessagesMin = 3
         limits.tailTopicsMax = bounds.tailTopicsMax
         var walk = try LogWalk(limits, seed)
         for _ in 0..<1_500 {
@@ -63,6 +65,7 @@ private struct LogWalk {
         case 1...14: try await self.append()
         case 15...16: try await self.readTail()
         case 17...18: try await self.readMessage()
+        case 19: try await self.purge()
         default: try await self.readPage()
         }
     }
@@ -181,6 +184,45 @@ private struct LogWalk {
         self.check(found?.id == expected?.id && found?.topic == expected?.topic, "message \(id)")
     }
 
+    /// Does what an operator does: purges a topic up to some id, or deletes it.
+    private mutating func purge() async throws {
+        let name = try TopicName(self.random.pick(self.topics))
+        let isDeleted = self.random.oneIn(3)
+        let before = isDeleted ? .max : Int64(self.random.int(0...Int(self.oracle.head) + 1))
+        let log = try self.open()
+        let removal =
+            isDeleted
+            ? try await log.deleteTopic(name) : try await log.purgeTopic(name, before: before)
+        let gone = self.oracle.messages.filter { $0.topic == name && $0.id < before }
+        self.oracle.remove { $0.topic == name && $0.id < before }
+        guard let removal else {
+            self.check(gone.isEmpty, "\(gone.count) messages of \(name) are there, but no topic")
+            return
+        }
+        let bytes = gone.reduce(0) { $0 + $1.data.utf8.count }
+        let expected = TopicRemoval(
+            topic: name,
+            messages: Int64(gone.count),
+            bytes: Int64(bytes),
+            removedThrough: gone.last?.id ?? 0
+        )
+        self.check(removal == expected, "\(removal) instead of \(expected)")
+        self.checkCounts(log)
+    }
+
+    private mutating func checkCounts(_ log: SQLiteLog) {
+        let byTopic = Dictionary(grouping: self.oracle.messages, by: \.topic)
+        let topics = log.topics
+        for (index, name) in topics.names.enumerated() {
+            let messages = byTopic[name] ?? []
+            let bytes = messages.reduce(0) { $0 + $1.data.utf8.count }
+            self.check(
+                topics.messageCounts[index] == messages.count && topics.byteCounts[index] == bytes,
+                "\(topics.messageCounts[index]) messages of \(name), not \(messages.count)"
+            )
+        }
+    }
+
     /// Closes the log, mostly removes something from its file, and opens it again.
     private mutating func reopen() throws {
         self.close()
@@ -197,6 +239,7 @@ private struct LogWalk {
         self.check(log.head == last, "head \(log.head) after reopening, not \(last)")
         let count = log.messageCountAtStart
         self.check(count == self.oracle.messages.count, "\(count) messages at start")
+        self.checkCounts(log)
         self.log = log
     }
 }

@@ -78,6 +78,7 @@ enum MessageLogContract {
                 nextCall += 1
                 answered += results.compactMap(\.storedID)
                 #expect(answered.count <= announced.count, "announced before it is answered")
+            case .removal: Issue.record("nobody has removed anything")
             }
         }
         #expect(nextCall == callCount, "each call has one answer")

@@ -138,4 +138,88 @@ struct EventStreamHandlerTests {
         let expected = (1..<20).map { "id: \($0 + 1)\ndata: \($0)\n\n" }.joined()
         #expect(String(decoding: rest, as: UTF8.self) == expected)
     }
+
+    @Test("A stream whose topics are deleted is told so, and its connection ends")
+    func deleted() throws {
+        let fixture = try ConnectionFixture()
+        try fixture.send(get("/events?topic=a&topic=b"))
+        _ = try fixture.sent()
+        for topic in ["a", "b"] {
+            try fixture.publish(topic, "x")
+            fixture.run()
+        }
+        _ = try fixture.sent()
+        #expect(fixture.log.delete(try TopicName("a")))
+        fixture.run()
+        #expect(try fixture.sent() == "")
+        #expect(fixture.log.delete(try TopicName("b")))
+        fixture.run()
+        let (content, isEnded) = try dechunked(Array(try fixture.sent().utf8))
+        #expect(isEnded)
+        #expect(
+            String(decoding: content, as: UTF8.self)
+                == "event: tickertape.end\ndata: {\"topic\":\"b\",\"reason\":\"deleted\"}\n\n"
+        )
+        #expect(!fixture.channel.isActive)
+    }
+
+    @Test(
+        "A request for deleted topics alone is answered 204, and the connection goes on",
+        arguments: [
+            get("/topics/a/events"), get("/topics/a/events", "Last-Event-ID: 1"),
+            get("/events?topic=a", "Accept: text/event-stream"),
+            post("/events", #"{"topics":["a"]}"#, "Content-Type: application/json"),
+        ]
+    )
+    func noContent(request: String) throws {
+        var limits = Limits()
+        limits.streamsMax = 0
+        let fixture = try ConnectionFixture(limits)
+        try fixture.publish("a", "x")
+        fixture.run()
+        #expect(fixture.log.delete(try TopicName("a")))
+        try fixture.send(request + get("/topics/a/messages?after=0"))
+        fixture.run()
+        let answers = try fixture.answers()
+        #expect(answers.map(\.status) == [204, 200])
+        #expect(answers.first?.fields["content-length"] == nil)
+        #expect(answers.first?.fields["content-type"] == nil)
+        #expect(answers.first?.fields["cache-control"] == "no-store")
+        let gap = #""gap":{"after":0,"resumed":1,"reason":"retention"}"#
+        #expect(answers.last?.body == #"{"messages":[],"next":1,\#(gap)}"#)
+        #expect(fixture.channel.isActive)
+    }
+
+    @Test("A publish brings a deleted topic back, and streams follow it again")
+    func createdAgain() throws {
+        let fixture = try ConnectionFixture()
+        try fixture.publish("a", "x")
+        fixture.run()
+        #expect(fixture.log.delete(try TopicName("a")))
+        try fixture.send(post("/topics/a/messages", "new"))
+        fixture.run()
+        _ = try fixture.sent()
+        try fixture.send(get("/topics/a/events?after=1"))
+        fixture.run()
+        #expect(try self.stream(try fixture.sent()).body == opening() + "id: 2\ndata: new\n\n")
+    }
+
+    @Test("A stream that an operator disconnects is asked back; one that does not read is closed")
+    func disconnected() throws {
+        for isRead in [true, false] {
+            let fixture = try ConnectionFixture()
+            let socket = try SimulatedSocket(below: fixture.channel)
+            try fixture.send(get("/topics/a/events"))
+            _ = socket.take()
+            if !isRead { socket.stall(true) }
+            let isDone = fixture.server.fanout.disconnect(subscriber: 1)
+            fixture.loop.run()
+            #expect(try isDone.wait())
+            #expect(fixture.channel.isActive == false || !isRead)
+            let text = String(decoding: try dechunked(socket.take()).content, as: UTF8.self)
+            if isRead { #expect(text.wholeMatch(of: /retry: [1-5]\d\d\d\n\n/) != nil) }
+            fixture.loop.advanceTime(by: .seconds(2))
+            #expect(!fixture.channel.isActive)
+        }
+    }
 }

@@ -86,6 +86,7 @@ private func words(of payload: [UInt8]) throws -> String {
     case "published":
         words += [value("id"), value("topic")]
         if object["repeated"] != nil { words.append("repeated") }
+    case "end": words += [value("subscription"), value("topic"), value("reason")]
     case "error": words.append(value("code"))
     default: break
     }

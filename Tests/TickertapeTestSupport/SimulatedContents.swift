@@ -17,6 +17,7 @@ struct SimulatedContents: Sendable {
     private(set) var head: Int64 = 0
     private var numbers: [TopicName: Int64] = [:]
     private var removedThrough: [TopicName: Int64] = [:]
+    private var deleted: Set<TopicName> = []
     private var firsts: [Key: First] = [:]
 
     mutating func append(_ draft: Draft, to batch: inout [Message]) -> AppendResult {
@@ -32,6 +33,7 @@ struct SimulatedContents: Sendable {
         }
         self.head += 1
         self.numbers[draft.topic] = self.numbers[draft.topic] ?? Int64(self.numbers.count + 1)
+        self.deleted.remove(draft.topic)
         let message = Message(
             id: self.head,
             topic: draft.topic,
@@ -51,6 +53,25 @@ struct SimulatedContents: Sendable {
             self.removedThrough[message.topic] = max(before, message.id)
         }
         self.messages.removeAll(where: isRemoved)
+    }
+
+    /// - Returns: The largest id that was ever removed; nothing when there is no such topic.
+    mutating func purge(_ topic: TopicName, through id: Int64) -> Int64? {
+        guard self.numbers[topic] != nil, !self.deleted.contains(topic) else { return nil }
+        self.remove { $0.topic == topic && $0.id <= id }
+        return self.removedThrough[topic] ?? 0
+    }
+
+    /// - Returns: As for `purge`.
+    mutating func delete(_ topic: TopicName) -> Int64? {
+        guard let removed = self.purge(topic, through: self.head) else { return nil }
+        self.deleted.insert(topic)
+        return removed
+    }
+
+    func isEnded(_ filter: TopicFilter) -> Bool {
+        guard let topics = filter.exactTopics else { return false }
+        return topics.allSatisfy { self.deleted.contains($0) }
     }
 
     func page(_ request: PageRequest, examinedMax: Int) -> Page {

@@ -33,6 +33,11 @@ package final class SimulatedLog: MessageLog {
         var reads: [Read] = []
         var isFailing = false
         var isClosed = false
+
+        mutating func tell(_ announcement: Announcement) {
+            guard let observer = self.observer else { return }
+            self.committed.append { observer(announcement) }
+        }
     }
 
     private let mode: Mode
@@ -51,6 +56,10 @@ package final class SimulatedLog: MessageLog {
 
     package var head: Int64 { self.state.withLock { $0.contents.head } }
     package var isWritable: Bool { self.state.withLock { !$0.isFailing } }
+
+    package func isEnded(_ filter: TopicFilter) -> Bool {
+        self.state.withLock { $0.contents.isEnded(filter) }
+    }
 
     package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
         self.state.withLock { state in
@@ -173,10 +182,7 @@ extension SimulatedLog {
                     : submission.drafts.map { state.contents.append($0, to: &messages) }
                 answers.append { submission.completion(results) }
             }
-            if !messages.isEmpty, let observer = state.observer {
-                let batch = CommittedBatch(messages)
-                state.committed.append { observer(.committed(batch)) }
-            }
+            if !messages.isEmpty { state.tell(.committed(CommittedBatch(messages))) }
             state.committed.append(contentsOf: answers)
         }
     }
@@ -214,5 +220,28 @@ extension SimulatedLog {
     /// Removes messages, as retention would.
     package func remove(where isRemoved: (Message) -> Bool) {
         self.state.withLock { $0.contents.remove(where: isRemoved) }
+    }
+
+    /// Removes the messages of a topic up to an id, as an operator would: gone for readers, not yet
+    /// announced.
+    ///
+    /// - Returns: `false` when there is no such topic.
+    package func purge(_ topic: TopicName, through id: Int64) -> Bool {
+        self.state.withLock { state in
+            guard let removed = state.contents.purge(topic, through: id) else { return false }
+            state.tell(.purged(topic, through: removed))
+            return true
+        }
+    }
+
+    /// Deletes a topic, as an operator would: gone for readers, not yet announced.
+    ///
+    /// - Returns: `false` when there is no such topic.
+    package func delete(_ topic: TopicName) -> Bool {
+        self.state.withLock { state in
+            guard let removed = state.contents.delete(topic) else { return false }
+            state.tell(.deleted(topic, through: removed))
+            return true
+        }
     }
 }

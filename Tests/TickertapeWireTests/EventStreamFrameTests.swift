@@ -28,6 +28,19 @@ func message(
 }
 
 struct EventStreamFrameTests {
+    @Test("The end of a deleted topic is an event without an id, and then nothing")
+    func end() throws {
+        let topic = try TopicName("news/\"a\"")
+        let block =
+            #"event: tickertape.end\#ndata: {"topic":"news/\"a\"","reason":"deleted"}\#n\#n"#
+        #expect(String(buffer: StreamFraming.plain.end(of: topic)) == block)
+        let size = String(block.utf8.count, radix: 16)
+        #expect(
+            String(buffer: StreamFraming.chunked.end(of: topic))
+                == "\(size)\r\n\(block)\r\n0\r\n\r\n"
+        )
+    }
+
     @Test(
         "Data is split at CR, LF and CRLF, each line in a field of its own",
         arguments: [

@@ -48,7 +48,7 @@ struct WebSocketMessageTests {
     }
 
     @Test("What else a subscription gets names it first")
-    func marks() {
+    func marks() throws {
         let gap = Gap(after: 41, resumed: 900, reason: .retention, cursor: 899)
         #expect(
             written { WebSocketMessage.write(gap, for: "rooms", into: &$0) }
@@ -72,6 +72,11 @@ struct WebSocketMessageTests {
         #expect(
             written { WebSocketMessage.writeDraining(retryMilliseconds: 2_312, into: &$0) }
                 == #"{"type":"draining","retry_after_ms":2312}"#
+        )
+        let topic = try TopicName("a/b")
+        #expect(
+            written { WebSocketMessage.writeEnd(of: topic, for: "rooms", into: &$0) }
+                == #"{"type":"end","subscription":"rooms","topic":"a/b","reason":"deleted"}"#
         )
     }
 

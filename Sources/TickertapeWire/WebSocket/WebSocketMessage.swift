@@ -114,6 +114,18 @@ package enum WebSocketMessage {
         self.writeEnd(id: id, into: &buffer)
     }
 
+    /// A subscription has ended: all its topics were deleted, this one last.
+    package static func writeEnd(
+        of topic: TopicName,
+        for subscription: String,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeStart("end", of: subscription, into: &buffer)
+        buffer.writeStaticString(",")
+        buffer.writeJSONFields(deleted: topic)
+        buffer.writeStaticString("}")
+    }
+
     /// The server is about to close: come back after so long.
     package static func writeDraining(
         retryMilliseconds: Int64,

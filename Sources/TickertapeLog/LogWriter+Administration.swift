@@ -1,0 +1,155 @@
+import Synchronization
+import TickertapeCore
+
+/// The messages a purge is about, which are counted before it takes place.
+struct PurgeCount: Sendable {
+    let number: Int64
+    let after: Int64
+    let through: Int64
+}
+
+/// How far a purge has come.
+enum PurgeStep: Sendable {
+    /// There is no such topic.
+    case noTopic
+    /// How many messages it is about has to be counted; nothing is removed from the topic
+    /// meanwhile.
+    case counting(PurgeCount)
+    case done(TopicRemoval)
+
+    var removal: TopicRemoval? {
+        guard case .done(let removal) = self else { return nil }
+        return removal
+    }
+}
+
+/// What operators do to the log, between two transactions of publishers.
+extension LogWriter {
+    func setPolicy(_ policy: Policy) throws(LogError) -> Bool {
+        var policies = self.shared.policies
+        policies.set(policy)
+        guard policies.policies.count <= PolicySet.countMax else { return false }
+        try self.change { writer throws(SQLiteFailure) in try writer.policyTable.set(policy) }
+        self.apply(policies, policy.pattern)
+        return true
+    }
+
+    func removePolicy(_ pattern: TopicPattern) throws(LogError) -> Bool {
+        var policies = self.shared.policies
+        guard policies.remove(pattern) else { return false }
+        try self.change { writer throws(SQLiteFailure) in try writer.policyTable.remove(pattern) }
+        self.apply(policies, pattern)
+        return true
+    }
+
+    private func apply(_ policies: PolicySet, _ pattern: TopicPattern) {
+        self.shared.policies = policies
+        self.transaction.apply(policies)
+        self.retention.policyChanged(pattern, policies)
+    }
+
+    func createTopic(_ topic: TopicName) throws(LogError) -> Bool {
+        var isNew = false
+        try self.change { writer throws(SQLiteFailure) in
+            isNew = try writer.transaction.create(topic)
+        }
+        return isNew
+    }
+
+    func deleteTopic(_ topic: TopicName) throws(LogError) -> TopicRemoval? {
+        guard let found = self.shared.catalog.find(topic), !found.isDeleted else { return nil }
+        let standing = self.retention.standing(of: found.number)
+        let purge = Retention.Purge(
+            number: found.number,
+            through: standing.lastID,
+            messages: standing.messages,
+            bytes: standing.bytes
+        )
+        try self.change { writer throws(SQLiteFailure) in
+            try writer.retention.write(purge)
+            try writer.retention.setDeleted(found.number)
+        }
+        self.shared.catalog.setDeleted(found.number, true)
+        self.take(purge)
+        self.shared.announce(.deleted(topic, through: purge.through))
+        return self.removal(topic, purge)
+    }
+
+    func beginPurge(_ topic: TopicName, before id: Int64) throws(LogError) -> PurgeStep {
+        guard let found = self.shared.catalog.find(topic), !found.isDeleted else {
+            return .noTopic
+        }
+        let standing = self.retention.standing(of: found.number)
+        guard id > standing.lastID else {
+            self.retention.hold(found.number)
+            return .counting(
+                PurgeCount(
+                    number: found.number,
+                    after: standing.purgedThrough,
+                    through: max(id, 1) - 1
+                )
+            )
+        }
+        // All of it, which is counted.
+        let purge = Retention.Purge(
+            number: found.number,
+            through: standing.lastID,
+            messages: standing.messages,
+            bytes: standing.bytes
+        )
+        return .done(try self.purge(topic, purge))
+    }
+
+    func endPurge(
+        _ begun: PurgeCount,
+        _ counted: PageReader.Count
+    ) throws(LogError) -> PurgeStep {
+        self.retention.release(begun.number)
+        guard let topic = self.shared.catalog.name(of: begun.number),
+            let found = self.shared.catalog.find(topic), !found.isDeleted
+        else { return .noTopic }
+        let standing = self.retention.standing(of: begun.number)
+        guard standing.purgedThrough == begun.after else { return .counting(begun) }
+        let purge = Retention.Purge(
+            number: begun.number,
+            through: counted.messages == 0 ? 0 : counted.through,
+            messages: counted.messages,
+            bytes: counted.bytes
+        )
+        return .done(try self.purge(topic, purge))
+    }
+
+    func abandonPurge(_ begun: PurgeCount) {
+        self.retention.release(begun.number)
+    }
+
+    private func purge(
+        _ topic: TopicName,
+        _ purge: Retention.Purge
+    ) throws(LogError) -> TopicRemoval {
+        guard purge.messages > 0 else { return self.removal(topic, purge) }
+        try self.change { writer throws(SQLiteFailure) in try writer.retention.write(purge) }
+        self.take(purge)
+        self.shared.announce(.purged(topic, through: purge.through))
+        return self.removal(topic, purge)
+    }
+
+    private func take(_ purge: Retention.Purge) {
+        self.retention.take(purge)
+        let dueCount = self.retention.dueCount
+        self.shared.counters.withLock { counters in
+            counters.messagesRemoved += purge.messages
+            counters.bytesRemoved += purge.bytes
+            counters.topicsDue = dueCount
+        }
+    }
+
+    private func removal(_ topic: TopicName, _ purge: Retention.Purge) -> TopicRemoval {
+        TopicRemoval(
+            topic: topic,
+            messages: purge.messages,
+            bytes: purge.bytes,
+            removedThrough: purge.messages == 0 ? 0 : purge.through
+        )
+    }
+}

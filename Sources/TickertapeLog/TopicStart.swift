@@ -1,0 +1,90 @@
+import GRDB
+import TickertapeCore
+
+/// A topic as it stands in the database when the log is opened.
+struct TopicStart {
+    let number: Int64
+    let name: TopicName
+    /// The last id it ever had, as far as is known.
+    let lastID: Int64
+    let isDeleted: Bool
+    let purgedThrough: Int64
+    /// What the database says of its count.
+    let countedThrough: Int64
+    /// All that are not gone.
+    let messages: Int64
+    let bytes: Int64
+    /// Of those, what is not in the count of the database.
+    let uncounted: Int64
+    /// Rows of messages that are gone.
+    let hasLeftovers: Bool
+
+    /// Every topic, in the order of their numbers; counts what nobody has counted before.
+    static func load(_ database: Database) throws -> [TopicStart] {
+        let count = try PreparedStatement(
+            database,
+            """
+            SELECT count(*), coalesce(sum(length(data)), 0) FROM messages
+            WHERE topic_id = ? AND id > ?
+            """
+        )
+        let first = try PreparedStatement(
+            database,
+            "SELECT min(id) FROM messages WHERE topic_id = ? AND id <= ?"
+        )
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT id, name, is_deleted, purged_through, removed_through, counted_through,
+                message_count, byte_count, coalesce(
+                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0)
+                FROM topics ORDER BY id
+                """
+        )
+        var topics: [TopicStart] = []
+        while let row = try rows.next() {
+            let (number, purged, last): (Int64, Int64, Int64) = (row[0], row[3], row[8])
+            let (counted, knownMessages, knownBytes): (Int64, Int64, Int64) = (
+                row[5], row[6], row[7]
+            )
+            var (messages, bytes): (Int64, Int64) = (0, 0)
+            if last > max(purged, counted) {
+                (messages, bytes) = try self.count(count, number, after: max(purged, counted))
+            }
+            var hasLeftovers = false
+            if purged > 0 {
+                first.bind(number, at: 1)
+                first.bind(purged, at: 2)
+                hasLeftovers = try first.step() && first.int64(0) > 0
+                first.reset()
+            }
+            topics.append(
+                TopicStart(
+                    number: number,
+                    name: TopicName(stored: row[1]),
+                    lastID: max(last, row[4]),
+                    isDeleted: row[2],
+                    purgedThrough: purged,
+                    countedThrough: counted,
+                    messages: knownMessages + messages,
+                    bytes: knownBytes + bytes,
+                    uncounted: messages,
+                    hasLeftovers: hasLeftovers
+                )
+            )
+        }
+        return topics
+    }
+
+    private static func count(
+        _ statement: PreparedStatement,
+        _ number: Int64,
+        after: Int64
+    ) throws(SQLiteFailure) -> (Int64, Int64) {
+        statement.bind(number, at: 1)
+        statement.bind(after, at: 2)
+        guard try statement.step() else { return (0, 0) }
+        defer { statement.reset() }
+        return (statement.int64(0), statement.int64(1))
+    }
+}

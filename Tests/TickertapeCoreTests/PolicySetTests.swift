@@ -1,0 +1,86 @@
+import Testing
+import TickertapeCore
+import TickertapeTestSupport
+
+struct PolicySetTests {
+    private static func patterns(_ texts: [String]) throws -> [TopicPattern] {
+        try texts.map { try TopicPattern($0) }
+    }
+
+    @Test("The more specific pattern comes first: a name before *, * before **, left before right")
+    func order() throws {
+        let sorted = [
+            "a/b/c", "a/b", "a/*/c", "a/*", "a/**", "a", "b", "*/b", "*/*", "*/**", "*", "**",
+        ]
+        var policies = PolicySet()
+        for pattern in try Self.patterns(sorted.reversed()) {
+            policies.set(Policy(pattern: pattern))
+        }
+        let found = policies.policies.map(\.pattern.text)
+        #expect(found.last == "**")
+        for topic in [
+            "a/b/c", "a/b", "a/x/c", "a/x", "a/x/y", "a", "b", "x/b", "x/y", "x/y/z", "x",
+        ] {
+            let name = try TopicName(topic)
+            let matching = sorted.filter { text in
+                (try? TopicPattern(text))?.matches(name) ?? false
+            }
+            #expect(policies.matching(name).map(\.pattern.text) == matching, "\(topic)")
+            #expect(policies.policy(for: name).pattern.text == matching[0])
+        }
+    }
+
+    @Test("The order is one, whatever comes first")
+    func totalOrder() throws {
+        let texts = ["a", "b", "*", "a/b", "a/*", "*/a", "*/*", "**", "a/**", "*/**", "é", "a/b/c"]
+        let patterns = try Self.patterns(texts)
+        for one in patterns {
+            #expect(!one.isMoreSpecific(than: one))
+            for two in patterns where one != two {
+                #expect(one.isMoreSpecific(than: two) != two.isMoreSpecific(than: one))
+                for three in patterns
+                where one.isMoreSpecific(than: two) && two.isMoreSpecific(than: three) {
+                    #expect(one.isMoreSpecific(than: three), "\(one) \(two) \(three)")
+                }
+            }
+        }
+        var generator = Seed().generator
+        let expected = PolicySet(patterns.map { Policy(pattern: $0) })
+        for _ in 0..<50 {
+            let shuffled = patterns.shuffled(using: &generator)
+            #expect(PolicySet(shuffled.map { Policy(pattern: $0) }) == expected)
+        }
+    }
+
+    @Test("There is always a policy for everything, and it keeps everything")
+    func fallback() throws {
+        var policies = PolicySet()
+        let name = try TopicName("a/b")
+        #expect(policies.policies == [PolicySet.fallback])
+        #expect(!PolicySet.fallback.hasRetention)
+        #expect(PolicySet.fallback.createsTopics)
+        let everything = Policy(pattern: PolicySet.fallback.pattern, maxMessages: 7)
+        policies.set(everything)
+        #expect(policies.policies == [everything])
+        #expect(policies.policy(for: name) == everything)
+        let isReset = policies.remove(everything.pattern)
+        #expect(isReset)
+        #expect(policies.policies == [PolicySet.fallback])
+    }
+
+    @Test("A policy is replaced and removed by its pattern, and leaves nothing to others")
+    func replacing() throws {
+        let general = Policy(pattern: try TopicPattern("a/**"), maxAgeSeconds: 1, maxMessages: 5)
+        let special = Policy(pattern: try TopicPattern("a/b"), maxBytes: 9)
+        let name = try TopicName("a/b")
+        var policies = PolicySet([general, special])
+        #expect(policies.policy(for: name) == special)
+        #expect(policies.policy(for: name).maxMessages == nil, "it is not inherited")
+        policies.set(Policy(pattern: special.pattern))
+        #expect(policies.policies.count == 3)
+        #expect(!policies.policy(for: name).hasRetention)
+        let isRemoved = [policies.remove(special.pattern), policies.remove(special.pattern)]
+        #expect(isRemoved == [true, false])
+        #expect(policies.policy(for: name) == general)
+    }
+}

@@ -1,7 +1,10 @@
 import ArgumentParser
 import Foundation
 import Logging
+import Metrics
 import ServiceLifecycle
+import TickertapeAdmin
+import TickertapeBroker
 import TickertapeCore
 import TickertapeLog
 import TickertapeServer
@@ -18,6 +21,10 @@ struct ServeCommand: AsyncParsableCommand {
 
             SIGTERM and SIGINT stop it: publishes in flight are answered, event streams are told \
             when to come back, and the log is folded into one file.
+
+            The admin door is a Unix socket in the data directory, admin.sock, which the other \
+            commands talk to; with --admin-listen it is on TCP too, where every request needs the \
+            admin token.
 
               curl -N http://127.0.0.1:1867/topics/news/events
               curl -d 'hello' http://127.0.0.1:1867/topics/news/messages
@@ -57,6 +64,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The same in bytes.")
     var queueMaxBytes = Limits().queueBytesMax
 
+    @Option(help: "An address and port, as 127.0.0.1:1868, for the admin door besides its socket.")
+    var adminListen: ListenAddress?
+
+    @Option(help: "The file of the admin token. (default: admin-token in the data directory)")
+    var adminTokenFile: String?
+
     @Option(help: "Event loops, each one thread. (default: the cores but one, for the writer)")
     var loops: Int?
 
@@ -81,7 +94,8 @@ struct ServeCommand: AsyncParsableCommand {
     static let optionNames: Set<String> = flagNames.union([
         "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
         "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
-        "--queue-max-bytes", "--loops", "--log-level", "--log-format",
+        "--queue-max-bytes", "--admin-listen", "--admin-token-file", "--loops", "--log-level",
+        "--log-format",
     ])
 
     func validate() throws {
@@ -112,6 +126,9 @@ struct ServeCommand: AsyncParsableCommand {
         let logger = self.logFormat.logger(level: self.logLevel.level)
         let files = try OpenFiles.raise()
         let limits = self.limits(openFiles: files)
+        // Before anything makes a metric: what was made earlier would be kept by nobody.
+        let metrics = TextMetrics()
+        MetricsSystem.bootstrap(metrics)
         let log: SQLiteLog
         do {
             log = try SQLiteLog(dataDirectory: self.dataDir, limits: limits, logger: logger)
@@ -146,11 +163,21 @@ struct ServeCommand: AsyncParsableCommand {
                 "tickertape.streams_max": "\(limits.streamsMax)",
             ]
         )
+        let door: AdminDoor
+        do {
+            door = try await self.openDoor(server, log, metrics, limits, logger)
+        } catch {
+            await server.stop()
+            log.close()
+            await server.shutdown()
+            throw Failure("tickertape cannot open the admin door: \(error)")
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     BrokerService(
                         server: server,
+                        door: door,
                         log: log,
                         readyLine: self.readyLine(port: server.port, log)
                     )
@@ -162,11 +189,53 @@ struct ServeCommand: AsyncParsableCommand {
         try await group.run()
     }
 
+    private func openDoor(
+        _ server: Server,
+        _ log: SQLiteLog,
+        _ metrics: TextMetrics,
+        _ limits: Limits,
+        _ logger: Logger
+    ) async throws -> AdminDoor {
+        let tokenPath = "\(log.dataDirectoryPath)/\(AdminDoor.tokenName)"
+        let environmentToken = ProcessInfo.processInfo.environment["TICKERTAPE_ADMIN_TOKEN"]
+        if self.adminTokenFile == nil { try AdminTokenFile.create(tokenPath) }
+        var configuration = AdminDoor.Configuration(
+            version: Tickertape.version,
+            address: "\(self.hostInAddress):\(server.port)",
+            dataDirectory: log.dataDirectoryPath
+        )
+        if let listen = self.adminListen {
+            configuration.listen = (listen.host, listen.port)
+            if let file = self.adminTokenFile {
+                configuration.token = try AdminTokenFile.read(file)
+            } else if let environmentToken {
+                configuration.token = try AdminToken(
+                    environmentToken,
+                    from: "TICKERTAPE_ADMIN_TOKEN"
+                )
+            } else {
+                configuration.token = try AdminTokenFile.read(tokenPath)
+            }
+        }
+        return try await AdminDoor(
+            configuration,
+            log: log,
+            broker: server.broker,
+            connections: { server.connectionCount },
+            metrics: metrics,
+            limits: limits,
+            logger: logger
+        )
+    }
+
     private func readyLine(port: Int, _ log: SQLiteLog) -> String {
-        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
-        return "tickertape is ready on http://\(host):\(port), data in \(log.dataDirectoryPath), "
+        "tickertape is ready on http://\(self.hostInAddress):\(port), "
+            + "data in \(log.dataDirectoryPath), "
             + "\(log.messageCountAtStart) messages in the log\n"
     }
+
+    /// As it stands in a URL: an IPv6 address in brackets.
+    private var hostInAddress: String { self.host.contains(":") ? "[\(self.host)]" : self.host }
 
     private var features: Features {
         var features = Features()
@@ -189,6 +258,25 @@ struct ServeCommand: AsyncParsableCommand {
         // Some connections are left for publishers when streams take all they may.
         limits.streamsMax = min(self.maxStreams, max(1, limits.connectionsMax * 19 / 20))
         return limits
+    }
+}
+
+/// An address with its port: `127.0.0.1:1868`, `[::1]:1868`.
+struct ListenAddress: ExpressibleByArgument, Equatable {
+    let host: String
+    let port: Int
+
+    init?(argument: String) {
+        guard let colon = argument.lastIndex(of: ":"),
+            let port = Int(argument[argument.index(after: colon)...]),
+            (0...65_535).contains(port)
+        else { return nil }
+        var host = String(argument[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        // Without brackets nobody can tell where an IPv6 address ends.
+        guard !host.isEmpty, !host.contains(":") || argument.hasPrefix("[") else { return nil }
+        self.host = host
+        self.port = port
     }
 }
 

@@ -5,6 +5,8 @@ import Foundation
 /// The command line of the broker.
 @main
 struct Tickertape: AsyncParsableCommand {
+    static let version = "0.4.0"
+
     static let configuration = CommandConfiguration(
         commandName: "tickertape",
         abstract: "A pub/sub push broker: publish over HTTP, follow over Server-Sent Events.",

@@ -51,10 +51,11 @@ def test_a_relative_directory_is_named_in_full(start, tmp_path):
 def test_the_data_directory_holds_the_documented_files(start):
     own = start()
     own.publish("a", "x")
-    assert {"tickertape.db", "lock"} <= {path.name for path in own.directory.iterdir()}
+    assert {"tickertape.db", "lock", "admin.sock", "admin-token"} <= {
+        path.name for path in own.directory.iterdir()}
     own.stop()
     assert own.sql("PRAGMA application_id") == [(0x54415045,)]
-    assert own.sql("PRAGMA user_version") == [(1,)]
+    assert own.sql("PRAGMA user_version") == [(2,)]
     assert own.sql("PRAGMA journal_mode") == [("wal",)]
 
 
@@ -81,7 +82,7 @@ def test_a_log_of_a_newer_schema_is_refused_and_untouched(start):
     own = start()
     own.publish("a", "x")
     own.stop()
-    own.sql("PRAGMA user_version = 2")
+    own.sql("PRAGMA user_version = 1000")
     before = digest(own.directory)
     assert re.search("newer|version", refuse(own))
     assert digest(own.directory) == before

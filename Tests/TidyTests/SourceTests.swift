@@ -61,8 +61,9 @@ struct SourceTests {
             "TickertapeAdmin",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
-                "TickertapeServer", "Crypto", "Hummingbird", "Logging", "Metrics", "NIOCore",
-                "NIOPosix", "ServiceLifecycle",
+                "TickertapeServer", "Crypto", "HTTPTypes", "Hummingbird", "HummingbirdCore",
+                "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOPosix",
+                "ServiceLifecycle",
             ])
         ),
         (
@@ -70,7 +71,8 @@ struct SourceTests {
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
                 "TickertapeServer", "TickertapeAdmin", "ArgumentParser", "AsyncHTTPClient",
-                "Logging", "ServiceLifecycle", "UnixSignals",
+                "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle",
+                "UnixSignals",
             ])
         ),
     ]

@@ -1,0 +1,250 @@
+import Hummingbird
+import NIOCore
+import Synchronization
+import TickertapeCore
+import TickertapeLog
+import TickertapeWire
+
+/// Publishes every line of a body as one message, as it arrives.
+///
+/// Lines go to the log in groups, several of which may be on their way to the disk; when there are
+/// enough of them the body is not read on, so the sender waits. Confined to its task.
+struct LinePublisher {
+    let topic: TopicName
+    let event: String?
+    let key: String?
+    let log: any MessageLog & LogAdministration
+    let limits: Limits
+    let isDraining: @Sendable () -> Bool
+
+    /// On their way to the disk; above, the body is not read on.
+    private static let unansweredMessagesMax = 8_192
+    private static let unansweredBytesMax = 4_194_304
+    /// Seconds to wait for room in a write queue that others fill; then 503.
+    private static let queueSeconds = 10.0
+
+    struct Report: Equatable, Sendable {
+        let topic: TopicName
+        var published = 0
+        var firstID: Int64?
+        var lastID: Int64?
+
+        var json: JSONWriter {
+            var writer = JSONWriter()
+            writer.object { writer in
+                writer.field("topic", self.topic.text)
+                writer.field("published", self.published)
+                writer.field("first_id", self.firstID)
+                writer.field("last_id", self.lastID)
+            }
+            return writer
+        }
+    }
+
+    /// - Throws: An `AdminProblem` that says how many lines were published before it.
+    func publish<Body: AsyncSequence & Sendable>(
+        _ body: Body
+    ) async throws -> Report where Body.Element == ByteBuffer {
+        let receipts = Receipts(self.topic)
+        do {
+            try await self.publish(body, receipts)
+        } catch {
+            await receipts.waitForAll()
+            var problem =
+                error as? AdminProblem
+                ?? AdminProblem(.badRequest, "the body broke off")
+            if self.isDraining() { problem = AdminProblem(.closed) }
+            problem.published = receipts.report.published
+            throw problem
+        }
+        await receipts.waitForAll()
+        if var problem = receipts.problem {
+            problem.published = receipts.report.published
+            throw problem
+        }
+        return receipts.report
+    }
+
+    private func publish<Body: AsyncSequence & Sendable>(
+        _ body: Body,
+        _ receipts: Receipts
+    ) async throws where Body.Element == ByteBuffer {
+        var splitter = LineSplitter(bytesMax: self.limits.messageBytesMax)
+        var lineCount = 0
+        for try await bytes in body {
+            var drafts: [Draft] = []
+            // Looked up once a piece, not once a line.
+            let policy = self.log.policies.policy(for: self.topic)
+            do {
+                try splitter.take(bytes) { line in
+                    lineCount += 1
+                    drafts.append(try self.draft(line, lineCount, policy))
+                }
+            } catch let failure as LineSplitter.Failure {
+                try await self.append(drafts, receipts)
+                throw self.problem(failure, line: lineCount + 1)
+            } catch {
+                // What stands before the line that is refused is published.
+                try await self.append(drafts, receipts)
+                throw error
+            }
+            try await self.append(drafts, receipts)
+        }
+        do {
+            guard let last = try splitter.takeLast() else { return }
+            let policy = self.log.policies.policy(for: self.topic)
+            try await self.append([try self.draft(last, lineCount + 1, policy)], receipts)
+        } catch let failure as LineSplitter.Failure {
+            throw self.problem(failure, line: lineCount + 1)
+        }
+    }
+
+    /// Refused here rather than by the log: what stands behind such a line is not published then.
+    private func draft(_ line: String, _ number: Int, _ policy: Policy) throws -> Draft {
+        if let bytesMax = policy.maxMessageBytes, line.utf8.count > bytesMax {
+            throw AdminProblem(
+                .messageTooLarge,
+                """
+                line \(number) has \(line.utf8.count) bytes; the policy for \(policy.pattern) takes \
+                \(bytesMax) at most
+                """
+            )
+        }
+        return Draft(topic: self.topic, event: self.event, key: self.key, data: line)
+    }
+
+    private func problem(_ failure: LineSplitter.Failure, line: Int) -> AdminProblem {
+        switch failure {
+        case .tooLong:
+            AdminProblem(
+                .messageTooLarge,
+                "line \(line) has more than \(self.limits.messageBytesMax) bytes"
+            )
+        case .notUTF8:
+            AdminProblem(.notUTF8, "a payload is UTF-8 text, line \(line) is not")
+        }
+    }
+
+    /// Hands drafts to the log, some hundreds at a time, and waits while too many are on their way.
+    private func append(_ drafts: [Draft], _ receipts: Receipts) async throws {
+        var group: [Draft] = []
+        var bytes = 0
+        for draft in drafts {
+            try await self.admit(draft, &group, &bytes, receipts)
+            // Of the size that loops use: the publishes of others get in between.
+            if group.count >= self.limits.submissionMessagesMax
+                || bytes >= self.limits.submissionBytesMax
+            {
+                self.submit(&group, &bytes, receipts)
+            }
+        }
+        self.submit(&group, &bytes, receipts)
+        await receipts.wait {
+            $0.messages <= Self.unansweredMessagesMax && $0.bytes <= Self.unansweredBytesMax
+        }
+        if let problem = receipts.problem { throw problem }
+        if self.isDraining() || Task.isCancelled { throw AdminProblem(.closed) }
+    }
+
+    private func admit(
+        _ draft: Draft,
+        _ group: inout [Draft],
+        _ bytes: inout Int,
+        _ receipts: Receipts
+    ) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: .seconds(Self.queueSeconds))
+        while !self.log.admit(draft) {
+            // What was admitted has to go before its room comes back.
+            self.submit(&group, &bytes, receipts)
+            await receipts.waitForAll()
+            if let problem = receipts.problem { throw problem }
+            guard clock.now < deadline else { throw AdminProblem.queueFull }
+            try await clock.sleep(for: .milliseconds(5))
+        }
+        group.append(draft)
+        bytes += draft.bytes
+    }
+
+    private func submit(_ group: inout [Draft], _ bytes: inout Int, _ receipts: Receipts) {
+        guard !group.isEmpty else { return }
+        let (messages, size) = (group.count, bytes)
+        receipts.handedOver(messages: messages, bytes: size)
+        self.log.append(group) { results in
+            receipts.answered(results, bytes: size)
+        }
+        group.removeAll(keepingCapacity: true)
+        bytes = 0
+    }
+}
+
+/// What became of the groups that were handed to the log.
+///
+/// Any thread: the log answers on its own, one task waits.
+private final class Receipts: Sendable {
+    struct Unanswered: Sendable {
+        var messages = 0
+        var bytes = 0
+    }
+
+    private struct State: Sendable {
+        var report: LinePublisher.Report
+        var problem: AdminProblem?
+        var unanswered = Unanswered()
+        var waiter: (isEnough: @Sendable (Unanswered) -> Bool, CheckedContinuation<Void, Never>)?
+    }
+
+    private let state: Mutex<State>
+
+    init(_ topic: TopicName) {
+        self.state = Mutex(State(report: .init(topic: topic)))
+    }
+
+    var report: LinePublisher.Report { self.state.withLock(\.report) }
+    /// The first there was.
+    var problem: AdminProblem? { self.state.withLock(\.problem) }
+
+    func handedOver(messages: Int, bytes: Int) {
+        self.state.withLock { state in
+            state.unanswered.messages += messages
+            state.unanswered.bytes += bytes
+        }
+    }
+
+    func answered(_ results: [AppendResult], bytes: Int) {
+        let waiter = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
+            for result in results {
+                do {
+                    let id = try result.stored().id
+                    state.report.published += 1
+                    state.report.firstID = state.report.firstID ?? id
+                    state.report.lastID = id
+                } catch {
+                    state.problem = state.problem ?? (error as? AdminProblem)
+                }
+            }
+            state.unanswered.messages -= results.count
+            state.unanswered.bytes -= bytes
+            guard let waiter = state.waiter, waiter.isEnough(state.unanswered) else { return nil }
+            state.waiter = nil
+            return waiter.1
+        }
+        waiter?.resume()
+    }
+
+    func waitForAll() async {
+        await self.wait { $0.messages == 0 }
+    }
+
+    func wait(until isEnough: @escaping @Sendable (Unanswered) -> Bool) async {
+        await withCheckedContinuation { continuation in
+            let isDone = self.state.withLock { state in
+                precondition(state.waiter == nil, "one task waits")
+                guard !isEnough(state.unanswered) else { return true }
+                state.waiter = (isEnough, continuation)
+                return false
+            }
+            if isDone { continuation.resume() }
+        }
+    }
+}

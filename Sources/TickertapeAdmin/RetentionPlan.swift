@@ -1,0 +1,99 @@
+import TickertapeBroker
+import TickertapeCore
+import TickertapeLog
+
+/// What retention would remove, and who that is connected would miss it.
+struct RetentionPlan {
+    /// A subscription that has not got something that would go.
+    private struct Loser {
+        let subscriber: SubscriberEntry
+        let cursor: Int64
+        let topic: TopicName
+        /// Nothing where it has got some of what would go.
+        let missed: Int64?
+    }
+
+    private let removals: [TopicRemoval]
+    private let losers: [Loser]
+
+    /// Topics and subscribers that are told; of more, only how many.
+    private static let rowsMax = 1_000
+
+    init(_ policies: PolicySet, _ backend: AdminBackend) async throws {
+        let removals = try await backend.log.planRetention(policies)
+            .filter { $0.messages > 0 }
+            .sorted { ($1.messages, $0.topic.text) < ($0.messages, $1.topic.text) }
+        self.removals = removals
+        self.losers = try await Self.losers(removals, backend)
+    }
+
+    private static func losers(
+        _ removals: [TopicRemoval],
+        _ backend: AdminBackend
+    ) async throws -> [Loser] {
+        let behind = await backend.broker.subscribers().filter { $0.state != .live }
+        guard !removals.isEmpty, !behind.isEmpty else { return [] }
+        let byTopic = Dictionary(removals.map { ($0.topic, $0) }) { first, _ in first }
+        var found: [(SubscriberEntry, Int64, TopicRemoval)] = []
+        for subscriber in behind.sorted(by: { $0.number < $1.number }) {
+            guard let cursor = subscriber.cursor else { continue }
+            let followed =
+                subscriber.filter.exactTopics?.compactMap { byTopic[$0] }
+                ?? removals.filter { subscriber.filter.matches($0.topic) }
+            for removal in followed where cursor < removal.removedThrough {
+                found.append((subscriber, cursor, removal))
+            }
+            if found.count >= Self.rowsMax { break }
+        }
+        let firstIDs = try await Self.firstIDs(found.map(\.2.topic), backend)
+        return found.prefix(Self.rowsMax).map { subscriber, cursor, removal in
+            let hasNone = firstIDs[removal.topic].map { cursor < $0 } ?? false
+            return Loser(
+                subscriber: subscriber,
+                cursor: cursor,
+                topic: removal.topic,
+                missed: hasNone ? removal.messages : nil
+            )
+        }
+    }
+
+    private static func firstIDs(
+        _ topics: [TopicName],
+        _ backend: AdminBackend
+    ) async throws -> [TopicName: Int64] {
+        let wanted = Set(topics)
+        let table = backend.log.topics
+        let rows = table.names.indices.filter { wanted.contains(table.names[$0]) }
+            .prefix(Self.rowsMax)
+        let details = try await backend.log.details(of: rows.map { table.numbers[$0] })
+        var firstIDs: [TopicName: Int64] = [:]
+        for (row, detail) in zip(rows, details) { firstIDs[table.names[row]] = detail.firstID }
+        return firstIDs
+    }
+
+    var json: JSONWriter {
+        var writer = JSONWriter(capacity: 4_096)
+        writer.object { writer in
+            writer.field("messages", self.removals.reduce(0) { $0 + $1.messages })
+            writer.field("bytes", self.removals.reduce(0) { $0 + $1.bytes })
+            writer.array("topics", of: self.removals.prefix(Self.rowsMax)) { writer, removal in
+                writer.object { $0.fields(of: removal) }
+            }
+            writer.field("topics_total", self.removals.count)
+            writer.array("subscribers", of: self.losers) { writer, loser in
+                writer.object { writer in
+                    writer.field("id", loser.subscriber.number)
+                    writer.field("transport", loser.subscriber.transport.rawValue)
+                    writer.field("address", loser.subscriber.address)
+                    writer.array("topics", of: loser.subscriber.filter.patterns) {
+                        $0.element($1.text)
+                    }
+                    writer.field("cursor", loser.cursor)
+                    writer.field("topic", loser.topic.text)
+                    writer.field("messages_missed", loser.missed)
+                }
+            }
+        }
+        return writer
+    }
+}

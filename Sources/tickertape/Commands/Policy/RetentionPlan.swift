@@ -1,0 +1,105 @@
+import ArgumentParser
+
+/// What a change of policies would remove, asked of the broker beforehand.
+struct RetentionPlan {
+    private static let topicsShownMax = 50
+
+    let client: AdminClient
+    let request: PlanRequest
+
+    private func ask() throws -> DoorRequest {
+        try DoorRequest(.post, ["retention", "plan"]).json(self.request).takingLong()
+    }
+
+    func show(asJSON: Bool) async throws {
+        let request = try self.ask()
+        let answer = try await Progress.during("looking at the log") {
+            try await self.client.send(request)
+        }
+        if asJSON { return try Output.write(document: answer.body) }
+        let plan = try self.client.decode(PlanAnswer.self, from: answer.body, request)
+        try Output.write(lines: plan.lines(width: Output.width, Output.style))
+    }
+
+    /// Asks on a terminal, when messages would go.
+    ///
+    /// - Throws: When the answer is not yes.
+    func confirm(_ question: String) async throws {
+        // A script that sets policies knows what it does; people may not.
+        guard Output.isInputTerminal, Output.isErrorTerminal else { return }
+        let request = try self.ask()
+        let plan = try await Progress.during("looking at the log") {
+            try await self.client.get(request, as: PlanAnswer.self)
+        }
+        guard plan.messages > 0 else { return }
+        try Confirmation.ask("\(plan.sentence)\n\(question)")
+    }
+
+    static func shown(_ topics: [PlanAnswer.Topic]) -> ArraySlice<PlanAnswer.Topic> {
+        topics.prefix(Self.topicsShownMax)
+    }
+}
+
+extension PlanAnswer {
+    var sentence: String {
+        guard self.messages > 0 else { return "This removes nothing." }
+        let amount = Quantity.counted(self.messages, "message")
+        let place = Quantity.counted(self.topicsTotal, "topic")
+        let gaps = Quantity.counted(Int64(self.subscribers.count), "connected subscriber")
+        return "This removes \(amount) (\(Quantity.bytes(self.bytes)) of payload) from \(place); "
+            + (self.subscribers.isEmpty ? "no connected subscriber sees" : "\(gaps) would see")
+            + " a gap."
+    }
+
+    private static let topicColumns: [Table.Column] = [
+        .init(title: "TOPIC", isShrinkable: true, ink: .cyan),
+        .init(title: "MESSAGES", alignment: .right),
+        .init(title: "BYTES", alignment: .right),
+        .init(title: "UP TO ID", alignment: .right),
+    ]
+
+    private static let subscriberColumns: [Table.Column] = [
+        .init(title: "SUBSCRIBER", alignment: .right),
+        .init(title: "TOPIC", isShrinkable: true, ink: .cyan),
+        .init(title: "CURSOR", alignment: .right),
+        .init(title: "MISSES", alignment: .right),
+        .init(title: "TRANSPORT", isOptional: true),
+        .init(title: "ADDRESS", isOptional: true),
+    ]
+
+    func lines(width: Int?, _ style: Style) -> [String] {
+        var lines = [self.sentence]
+        if !self.topics.isEmpty {
+            var table = Table(columns: Self.topicColumns, width: width, style: style)
+            let shown = RetentionPlan.shown(self.topics)
+            lines.append("")
+            lines += table.lines(
+                of: shown.map { topic in
+                    [
+                        printable(topic.topic), Quantity.count(topic.messages),
+                        Quantity.bytes(topic.bytes),
+                        topic.removedThrough.map(Quantity.count) ?? "-",
+                    ]
+                }
+            )
+            let rest = self.topicsTotal - Int64(shown.count)
+            if rest > 0 { lines.append("and \(Quantity.counted(rest, "more topic"))") }
+        }
+        if !self.subscribers.isEmpty {
+            var table = Table(columns: Self.subscriberColumns, width: width, style: style)
+            lines.append("")
+            lines += table.lines(
+                of: self.subscribers.map { subscriber in
+                    [
+                        "\(subscriber.id)", printable(subscriber.topic),
+                        subscriber.cursor.map(Quantity.count) ?? "-",
+                        subscriber.messagesMissed.map { Quantity.counted($0, "message") }
+                            ?? "some messages",
+                        printable(subscriber.transport), printable(subscriber.address),
+                    ]
+                }
+            )
+        }
+        return lines
+    }
+}

@@ -1,0 +1,65 @@
+/// A policy as the door has it.
+struct PolicyRow: Codable, Sendable, Equatable {
+    var pattern: String?
+    var maxAgeSeconds: Int64?
+    var maxMessages: Int64?
+    var maxBytes: Int64?
+    var maxMessageBytes: Int64?
+    var createsTopics = true
+    var description = ""
+
+    /// What goes to the door has every field: what is missing there has no limit.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(self.pattern, forKey: .pattern)
+        try container.encode(self.maxAgeSeconds, forKey: .maxAgeSeconds)
+        try container.encode(self.maxMessages, forKey: .maxMessages)
+        try container.encode(self.maxBytes, forKey: .maxBytes)
+        try container.encode(self.maxMessageBytes, forKey: .maxMessageBytes)
+        try container.encode(self.createsTopics, forKey: .createsTopics)
+        try container.encode(self.description, forKey: .description)
+    }
+}
+
+struct PolicyList: Decodable, Sendable {
+    let policies: [PolicyRow]
+}
+
+struct PolicyExplanation: Decodable, Sendable {
+    let topic: String
+    let policy: PolicyRow
+    let reason: String
+    let alsoMatching: [String]
+}
+
+/// A policy that is being considered.
+struct PlanRequest: Encodable {
+    var set: PolicyRow?
+    var remove: String?
+}
+
+/// What retention would remove.
+struct PlanAnswer: Decodable, Sendable {
+    struct Topic: Decodable, Sendable {
+        let topic: String
+        let messages: Int64
+        let bytes: Int64
+        let removedThrough: Int64?
+    }
+
+    struct Subscriber: Decodable, Sendable {
+        let id: Int64
+        let transport: String
+        let address: String
+        let topics: [String]
+        let cursor: Int64?
+        let topic: String
+        let messagesMissed: Int64?
+    }
+
+    let messages: Int64
+    let bytes: Int64
+    let topics: [Topic]
+    let topicsTotal: Int64
+    let subscribers: [Subscriber]
+}

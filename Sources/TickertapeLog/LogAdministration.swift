@@ -61,7 +61,7 @@ package struct TopicRemoval: Equatable, Sendable {
     package let messages: Int64
     /// Of payload.
     package let bytes: Int64
-    /// The largest id that is removed; 0 when nothing is.
+    /// Everything of the topic up to this id is gone; 0 when nothing is removed.
     package let removedThrough: Int64
 
     package init(topic: TopicName, messages: Int64, bytes: Int64, removedThrough: Int64) {

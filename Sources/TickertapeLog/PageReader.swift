@@ -14,6 +14,7 @@ final class PageReader {
     let begin: PreparedStatement
     let commit: PreparedStatement
     private let removed: PreparedStatement
+    private let removedOfTopic: PreparedStatement
     private let scan: PreparedStatement
     private let single: PreparedStatement
     private let tailFirst: PreparedStatement
@@ -31,9 +32,13 @@ final class PageReader {
         self.removed = try PreparedStatement(
             database,
             """
-            SELECT name, removed_through FROM topics
+            SELECT id, name, removed_through FROM topics
             WHERE removed_through > 0 AND removed_through > ? ORDER BY removed_through DESC
             """
+        )
+        self.removedOfTopic = try PreparedStatement(
+            database,
+            "SELECT removed_through FROM topics WHERE id = ? AND removed_through > ?"
         )
         self.scan = try PreparedStatement(
             database,
@@ -146,11 +151,33 @@ final class PageReader {
 
     /// The largest id removed after the cursor from a topic of the filter.
     private func removedThrough(_ request: PageRequest) throws(SQLiteFailure) -> Int64? {
+        guard let topics = request.filter.exactTopics else {
+            return try self.removedByPattern(request)
+        }
+        // Not by the index: it may have every topic of the log.
+        var largest: Int64?
+        for topic in topics {
+            guard let number = self.shared.catalog.find(topic)?.number else { continue }
+            self.removedOfTopic.bind(number, at: 1)
+            self.removedOfTopic.bind(request.after, at: 2)
+            guard try self.removedOfTopic.step() else { continue }
+            let removed = self.removedOfTopic.int64(0)
+            self.removedOfTopic.reset()
+            guard request.isMissing(removed, number) else { continue }
+            largest = max(largest ?? 0, removed)
+        }
+        return largest
+    }
+
+    private func removedByPattern(_ request: PageRequest) throws(SQLiteFailure) -> Int64? {
         self.removed.bind(request.after, at: 1)
         while try self.removed.step() {
-            guard request.filter.matches(TopicName(stored: self.removed.text(0))) else { continue }
-            defer { self.removed.reset() }
-            return self.removed.int64(1)
+            let removed = self.removed.int64(2)
+            guard request.filter.matches(TopicName(stored: self.removed.text(1))),
+                request.isMissing(removed, self.removed.int64(0))
+            else { continue }
+            self.removed.reset()
+            return removed
         }
         return nil
     }
@@ -289,6 +316,17 @@ private struct PageContent {
         guard let tail = self.request.tail, id <= tail.end else { return false }
         guard let first = tail.firstIDs[number] else { return false }
         return id < first
+    }
+}
+
+extension PageRequest {
+    /// Whether something that was asked for is gone when a topic has lost everything up to
+    /// `removed`: what lies before its tail was not asked for.
+    fileprivate func isMissing(_ removed: Int64, _ number: Int64) -> Bool {
+        guard removed > self.after else { return false }
+        guard let tail = self.tail else { return true }
+        guard let first = tail.firstIDs[number], first > 0 else { return removed > tail.end }
+        return removed >= first
     }
 }
 

@@ -75,7 +75,9 @@ struct SimulatedContents: Sendable {
     }
 
     func page(_ request: PageRequest, examinedMax: Int) -> Page {
-        let removed = self.removedThrough.filter { request.filter.matches($0.key) }.values.max()
+        let removed = self.removedThrough.filter { topic, removed in
+            request.filter.matches(topic) && !self.isBeforeTail(removed, of: topic, request.tail)
+        }.values.max()
         var taken: [Message] = []
         var bytes = 0
         var through = request.after
@@ -83,7 +85,8 @@ struct SimulatedContents: Sendable {
         var isCut = false
         for message in self.messages where message.id > request.after {
             let isSelected =
-                request.filter.matches(message.topic) && !self.isBeforeTail(message, request.tail)
+                request.filter.matches(message.topic)
+                && !self.isBeforeTail(message.id, of: message.topic, request.tail)
             let isTooMuch =
                 taken.count == request.messagesMax
                 || (!taken.isEmpty && bytes + message.bytes > request.bytesMax)
@@ -119,10 +122,9 @@ struct SimulatedContents: Sendable {
         self.messages.first { $0.id == id }
     }
 
-    private func isBeforeTail(_ message: Message, _ tail: TailStart?) -> Bool {
-        guard let tail, message.id <= tail.end, let number = self.numbers[message.topic] else {
-            return false
-        }
-        return message.id < (tail.firstIDs[number] ?? 0)
+    private func isBeforeTail(_ id: Int64, of topic: TopicName, _ tail: TailStart?) -> Bool {
+        guard let tail, id <= tail.end, let number = self.numbers[topic] else { return false }
+        guard let first = tail.firstIDs[number], first > 0 else { return true }
+        return id < first
     }
 }

@@ -29,10 +29,14 @@ final class DataDirectory: Sendable {
     /// - Throws: When it cannot be made or another broker has it.
     init(path: String) throws(DataDirectoryError) {
         self.path = URL(fileURLWithPath: path).standardizedFileURL.path
-        do {
-            try Self.makeFolder(self.path)
-        } catch {
-            throw DataDirectoryError("the data directory \(self.path) cannot be made: \(error)")
+        var found = stat()
+        if stat(self.path, &found) == 0, found.st_mode & S_IFMT != S_IFDIR {
+            throw DataDirectoryError("the data directory \(self.path) is a file, not a folder")
+        }
+        guard Self.makeFolder(self.path) else {
+            throw DataDirectoryError(
+                "the data directory \(self.path) cannot be made: \(lastSystemError())"
+            )
         }
         let lockPath = self.path + "/lock"
         self.lockDescriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -67,19 +71,17 @@ final class DataDirectory: Sendable {
         }
     }
 
-    private static func makeFolder(_ path: String) throws {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
-            isFolder.boolValue
-        {
-            return
+    /// Makes the folder and those above it; `errno` says why it cannot.
+    private static func makeFolder(_ path: String) -> Bool {
+        let above = (path as NSString).deletingLastPathComponent
+        if mkdir(path, 0o700) != 0 {
+            if errno == EEXIST { return true }
+            guard errno == ENOENT, above != path, self.makeFolder(above),
+                mkdir(path, 0o700) == 0 || errno == EEXIST
+            else { return false }
         }
-        try FileManager.default.createDirectory(
-            atPath: path,
-            withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700]
-        )
-        _ = self.synchronize(folder: (path as NSString).deletingLastPathComponent)
+        _ = self.synchronize(folder: above)
+        return true
     }
 
     private static func synchronize(folder: String) -> Bool {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import TickertapeWire
 
 /// The least level that is logged, as an option.
 enum LogLevel: String, ExpressibleByArgument, CaseIterable {
@@ -37,7 +38,7 @@ struct JSONLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var fields = self.metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
-        fields["time"] = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        fields["time"] = rfc3339(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
         fields["level"] = event.level.rawValue
         fields["message"] = event.message.description
         let encoder = JSONEncoder()

@@ -37,40 +37,64 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
 
-    @Option(help: "The port to listen on; 0 picks a free one and prints it.")
+    @Option(
+        parsing: .unconditional,
+        help: "The port to listen on; 0 picks a free one and prints it."
+    )
     var port = 1867
 
-    @Option(help: "The largest payload, in bytes.")
+    @Option(parsing: .unconditional, help: "The largest payload, in bytes.")
     var maxMessageBytes = Limits().messageBytesMax
 
-    @Option(help: "Event streams open at a time.")
+    @Option(parsing: .unconditional, help: "Event streams open at a time.")
     var maxStreams = Limits().streamsMax
 
-    @Option(help: "Seconds an event stream tells its client to wait before it reconnects.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seconds an event stream tells its client to wait before it reconnects."
+    )
     var retry = Limits().retrySeconds
 
-    @Option(help: "Seconds between two signs of life of a quiet event stream.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seconds between two signs of life of a quiet event stream."
+    )
     var heartbeat = Limits().heartbeatSeconds
 
-    @Option(help: "Seconds a request may take to arrive, head and body.")
+    @Option(parsing: .unconditional, help: "Seconds a request may take to arrive, head and body.")
     var requestTimeout = Limits().requestTimeoutSeconds
 
-    @Option(help: "Seconds a kept-alive connection may wait for its next request.")
+    @Option(
+        parsing: .unconditional,
+        help: "Seconds a kept-alive connection may wait for its next request."
+    )
     var idleTimeout = Limits().idleTimeoutSeconds
 
-    @Option(help: "Messages that may wait to be committed; above, publishes get 503.")
+    @Option(
+        parsing: .unconditional,
+        help: "Messages that may wait to be committed; above, publishes get 503."
+    )
     var queueMaxMessages = Limits().queueMessagesMax
 
-    @Option(help: "The same in bytes.")
+    @Option(parsing: .unconditional, help: "The same in bytes.")
     var queueMaxBytes = Limits().queueBytesMax
 
-    @Option(help: "An address and port, as 127.0.0.1:1868, for the admin door besides its socket.")
+    @Option(
+        help: .init(
+            "An address and port, as 127.0.0.1:1868, for the admin door besides its socket.",
+            valueName: "host:port"
+        ),
+        transform: ListenAddress.init(_:)
+    )
     var adminListen: ListenAddress?
 
     @Option(help: "The file of the admin token. (default: admin-token in the data directory)")
     var adminTokenFile: String?
 
-    @Option(help: "Event loops, each one thread. (default: the cores but one, for the writer)")
+    @Option(
+        parsing: .unconditional,
+        help: "Event loops, each one thread. (default: the cores but one, for the writer)"
+    )
     var loops: Int?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
@@ -133,7 +157,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             log = try SQLiteLog(dataDirectory: self.dataDir, limits: limits, logger: logger)
         } catch {
-            throw Failure("tickertape cannot start: \(error)")
+            throw Failure("tickertape cannot start: \(words(for: error))")
         }
         let server: Server
         do {
@@ -152,7 +176,7 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             log.close()
             throw Failure(
-                "tickertape cannot listen on \(self.host), port \(self.port): \(error)"
+                "tickertape cannot listen on \(self.host), port \(self.port): \(words(for: error))"
             )
         }
         logger.info(
@@ -170,7 +194,7 @@ struct ServeCommand: AsyncParsableCommand {
             await server.stop()
             log.close()
             await server.shutdown()
-            throw Failure("tickertape cannot open the admin door: \(error)")
+            throw Failure("tickertape cannot open the admin door: \(words(for: error))")
         }
         let group = ServiceGroup(
             configuration: .init(
@@ -262,22 +286,26 @@ struct ServeCommand: AsyncParsableCommand {
 }
 
 /// An address with its port: `127.0.0.1:1868`, `[::1]:1868`.
-struct ListenAddress: ExpressibleByArgument, Equatable {
+struct ListenAddress: Equatable {
     let host: String
     let port: Int
 
-    init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"),
-            let port = Int(argument[argument.index(after: colon)...]),
-            (0...65_535).contains(port)
-        else { return nil }
-        var host = String(argument[..<colon])
+    /// - Throws: A sentence when it is none.
+    init(_ text: String) throws {
+        guard let colon = text.lastIndex(of: ":"),
+            let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
+        else { throw Self.refusal }
+        var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         // Without brackets nobody can tell where an IPv6 address ends.
-        guard !host.isEmpty, !host.contains(":") || argument.hasPrefix("[") else { return nil }
+        guard !host.isEmpty, !host.contains(":") || text.hasPrefix("[") else { throw Self.refusal }
         self.host = host
         self.port = port
     }
+
+    private static let refusal = ValidationError(
+        "HOST:PORT is wanted, such as 127.0.0.1:1868 or [::1]:1868"
+    )
 }
 
 /// A sentence for the operator; the exit code is 1.

@@ -19,9 +19,10 @@ struct Tickertape: AsyncParsableCommand {
             TICKERTAPE_ADMIN_TOKEN).
 
             They end with 0 when all is done, 1 when the broker refuses or something fails, 2 when \
-            no broker can be reached, 3 when what is named does not exist, and 64 when the command \
-            line makes no sense.
+            no broker can be reached, 3 when what is named does not exist, 64 when the command line \
+            makes no sense, and 130 when they are interrupted before the end.
             """,
+        version: "tickertape \(Self.version)",
         subcommands: [ServeCommand.self],
         groupedSubcommands: [
             .init(

@@ -1,6 +1,7 @@
 """What the command line says when something is wrong: a sentence that says what to do, and a code."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -67,6 +68,17 @@ def test_a_socket_that_was_left_behind(start):
     assert "was left behind" in cli.fails(2, "tail", "a")
     broker.start()
     cli.ok("status")
+
+
+def test_a_file_is_no_data_directory(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "file is a file; --data-dir is the folder" in CommandLine(tmp_path / "file").fails(
+        2, "status")
+
+
+def test_what_is_missing_is_said_once(broker, topic):
+    error = CommandLine(broker.directory).fails(3, "topic", "show", topic)
+    assert error == f"tickertape: there is no topic '{topic}'\n"
 
 
 def test_what_is_no_socket(tmp_path):
@@ -148,6 +160,8 @@ def test_wrong_addresses(remote, start):
     cli = CommandLine()
     assert "refuses connections" in cli.fails(2, "status", "--url", f"http://127.0.0.1:{free_port()}")
     assert "no host" in cli.fails(2, "status", "--url", "http://no-such-host.invalid:1868")
+    tls = cli.fails(2, "status", "--url", remote[1].replace("http:", "https:"))
+    assert "does not speak TLS; use http://" in tls and ".c" not in tls
     assert "http://" in cli.fails(64, "status", "--url", "localhost:1868")
     assert "--token-file" in cli.fails(64, "status", "--url", "http://u:secret@localhost:1868")
     public = f"http://127.0.0.1:{broker.port}"
@@ -199,6 +213,10 @@ def test_wrong_usage_is_64():
     for arguments in (["nonsense"], ["topic", "nonsense"], ["topic", "show"], ["tail"],
                       ["status", "--data-dir", "a", "--url", "http://b"]):
         assert "Usage:" in cli.fails(64, *arguments)
+
+
+def test_the_version():
+    assert re.fullmatch(r"tickertape \d+\.\d+\.\d+\n", CommandLine().ok("--version").out)
 
 
 def test_help_names_every_command():

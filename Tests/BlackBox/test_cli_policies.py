@@ -79,9 +79,20 @@ def test_a_policy_takes_effect_at_once(broker, cli, pattern, topic):
     assert pattern in cli.fails(1, "publish", f"{topic}/known", "12345678901")
     error = cli.fails(3, "publish", f"{topic}/unknown", "x")
     assert pattern in error
+    assert error.endswith(f"; create it with: tickertape topic create {topic}/unknown\n")
     assert pattern in cli.fails(1, "publish", f"{topic}/known", "--lines", input="ok\n" + "x" * 11)
     cli.ok("topic", "create", f"{topic}/unknown")
     cli.ok("publish", f"{topic}/unknown", "x")
+
+
+def test_without_a_terminal_it_says_what_goes(broker, cli, pattern, topic):
+    for name in ("a", "b"):
+        broker.publish_all(f"{topic}/{name}", [b"12345"] * 10)
+    result = cli.run("policy", "set", pattern, "--max-messages", 6)
+    assert result.code == 0, result
+    assert result.err == "tickertape: this removes 8 messages from 2 topics\n"
+    cli.ok("policy", "set", pattern, "--max-messages", 3, "--yes")
+    cli.ok("policy", "set", pattern, "--max-messages", 20)
 
 
 def test_remove(cli, pattern):
@@ -94,7 +105,9 @@ def test_remove(cli, pattern):
 def test_wrong_limits_say_what_is_right(cli, topic):
     assert "unit" in cli.fails(64, "policy", "set", topic, "--max-age", "30")
     assert "64KiB" in cli.fails(64, "policy", "set", topic, "--max-bytes", "lots")
-    assert "10k" in cli.fails(64, "policy", "set", topic, "--max-messages", "0")
+    assert "at least 1" in cli.fails(64, "policy", "set", topic, "--max-messages", "0")
+    assert "10k" in cli.fails(64, "policy", "set", topic, "--max-messages", "lots")
+    assert "for a month say 30d" in cli.fails(64, "policy", "set", topic, "--max-age", "1M")
     assert "none" in cli.fails(64, "policy", "set", topic)
     assert "no pattern" in cli.fails(64, "policy", "set", "a**", "--max-age", "1d")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -33,6 +34,26 @@ def test_a_bad_value_is_refused_with_a_sentence_that_names_its_option(tmp_path, 
         assert option in refused.stderr or name in refused.stderr
         assert not any(mark in refused.stderr for mark in CRASH_MARKS)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("make, sentence", [
+    (lambda tmp, port: ["--data-dir", tmp / "file"], "file is a file, not a folder"),
+    (lambda tmp, port: ["--data-dir", tmp / "file" / "below"], "cannot be made: Not a directory"),
+    (lambda tmp, port: ["--data-dir", tmp / "d", "--port", port], "Address already in use"),
+    (lambda tmp, port: ["--data-dir", tmp / "d", "--port", 0, "--admin-listen",
+                        f"127.0.0.1:{port}"], "Address already in use"),
+    (lambda tmp, port: ["--data-dir", tmp / "d", "--port", 0, "--host", "999.1.1.1"],
+     "there is no host '999.1.1.1'"),
+])
+def test_what_cannot_be_used_is_said_in_one_sentence(tmp_path, make, sentence):
+    (tmp_path / "file").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        arguments = make(tmp_path, busy.getsockname()[1])
+        done = run("serve", *(str(argument) for argument in arguments))
+    assert done.returncode == 1 and done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: tickertape cannot") and last.endswith(sentence), done.stderr
+    assert "errno" not in done.stderr and "NSError" not in done.stderr
 
 
 def test_an_unknown_option_and_an_unknown_command_are_refused():
@@ -70,6 +91,8 @@ def test_logs_are_json_lines_on_request(start):
     own.stop()
     lines = [json.loads(line) for line in own.stderr]
     assert lines and all(isinstance(line, dict) for line in lines)
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    assert all(re.fullmatch(moment, line["time"]) for line in lines), lines[0]
 
 
 def test_it_can_listen_on_ipv6(start):

@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// How much of a list is wanted.
 struct ListOptions: ParsableArguments {
-    @Option(help: "The most rows that are shown.")
+    @Option(parsing: .unconditional, help: "The most rows that are shown; at least 1.")
     var limit = 100
 
     @Flag(help: "Show all, page by page, however many there are.")

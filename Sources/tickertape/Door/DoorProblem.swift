@@ -15,7 +15,9 @@ struct DoorProblem: Decodable, Sendable {
     }
 
     private var sentence: String {
-        let parts = [self.title, self.detail].compactMap { $0 }.filter { !$0.isEmpty }
+        // A detail stands by itself; only where the broker does not know what happened it does not.
+        let title = self.code == "internal_error" || self.detail == nil ? self.title : nil
+        let parts = [title, self.detail].compactMap { $0 }.filter { !$0.isEmpty }
         return printable(parts.isEmpty ? self.code : parts.joined(separator: ": "))
     }
 

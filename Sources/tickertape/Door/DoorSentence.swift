@@ -55,7 +55,7 @@ enum DoorSentence {
                 .unreachable
             )
         case (_, let number?):
-            let reason = String(cString: strerror(number))
+            let reason = systemWords(number)
             return CommandFailure("\(name) cannot be reached: \(reason)", .unreachable)
         case (_, nil):
             if let error = error as? NIOConnectionError,
@@ -66,8 +66,8 @@ enum DoorSentence {
                     .unreachable
                 )
             }
-            let reason = printable(String(describing: error))
-            return CommandFailure("\(name) cannot be reached: \(reason)", .unreachable)
+            if isTLS(error) { return CommandFailure("\(name): \(words(for: error))", .unreachable) }
+            return CommandFailure("\(name) cannot be reached: \(words(for: error))", .unreachable)
         }
     }
 

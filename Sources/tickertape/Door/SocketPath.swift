@@ -45,7 +45,13 @@ enum SocketPath {
         switch number {
         case ENOENT, ENOTDIR:
             var found = stat()
-            let isThere = stat(directory, &found) == 0 && found.st_mode & S_IFMT == S_IFDIR
+            let isThere = stat(directory, &found) == 0
+            guard !isThere || found.st_mode & S_IFMT == S_IFDIR else {
+                return CommandFailure(
+                    "\(shown) is a file; --data-dir is the folder that a broker runs on",
+                    .unreachable
+                )
+            }
             let why = isThere ? "there is no \(DoorAddress.socketName)" : "there is no such folder"
             return CommandFailure(
                 "no broker is running on \(shown) (\(why)); "

@@ -20,6 +20,12 @@ func printable(_ text: String) -> String {
     return escaped
 }
 
+/// The text as one word of a command line, in quotes where a shell would take it apart.
+func shellWord(_ text: String) -> String {
+    let isPlain = text.wholeMatch(of: /[A-Za-z0-9_.\/:@%+=,-]+/) != nil
+    return isPlain ? text : "'\(text.replacing("'", with: "'\\''"))'"
+}
+
 extension Unicode.Scalar {
     fileprivate var isUnsafe: Bool {
         if self.isControl { return true }

@@ -13,7 +13,7 @@ struct Table {
     }
 
     /// Below, other columns give way first.
-    private static let shrunkWidthMin = 12
+    private static let shrunkWidthMin = 16
     private static let leastWidth = 4
     private static let gap = "  "
 
@@ -55,16 +55,18 @@ struct Table {
     /// Leaves columns out, then narrows names, until a line fits.
     private mutating func fit() {
         guard let width = self.width else { return }
-        let shrinkable = self.shown.filter { self.columns[$0].isShrinkable }
-        let shrinkableMin = shrinkable.map { min(self.widths[$0], Self.shrunkWidthMin) }
-        while self.used - shrinkable.map({ self.widths[$0] }).reduce(0, +)
-            + shrinkableMin.reduce(0, +) > width,
+        // What is not shown gives no room.
+        func shrinkable() -> [Int] { self.shown.filter { self.columns[$0].isShrinkable } }
+        func give() -> Int {
+            shrinkable().reduce(0) { $0 + max(0, self.widths[$1] - Self.shrunkWidthMin) }
+        }
+        while self.used - give() > width,
             let last = self.shown.last(where: { self.columns[$0].isOptional })
         {
             self.shown.removeAll { $0 == last }
         }
         while self.used > width,
-            let widest = shrinkable.max(by: { self.widths[$0] < self.widths[$1] }),
+            let widest = shrinkable().max(by: { self.widths[$0] < self.widths[$1] }),
             self.widths[widest] > Self.leastWidth
         {
             self.widths[widest] = max(

@@ -31,7 +31,7 @@ enum TypedTime {
     /// - Throws: A sentence when it is neither.
     static func moment(_ text: String, nowMilliseconds: Int64) throws -> String {
         if let milliseconds = Self.milliseconds(text) { return rfc3339(milliseconds: milliseconds) }
-        if let seconds = TypedQuantity.duration(text) {
+        if let seconds = try TypedQuantity.duration(text) {
             let (span, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000)
             // Further back than there are messages is the beginning.
             return rfc3339(milliseconds: isTooLong ? 0 : max(0, nowMilliseconds - span))

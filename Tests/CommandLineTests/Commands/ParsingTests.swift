@@ -17,7 +17,9 @@ struct ParsingTests {
             "publish a --lines --idempotency-key k", "tail", "tail a --after 1 --tail 2",
             "tail a --after -1", "tail a --count 0", "tail a --since soon", "tail a//b",
             "top --interval 0", "subscriber disconnect x", "status --data-dir d --url http://h",
-            "nonsense", "status more",
+            "nonsense", "status more", "topic purge a --before 1M", "policy set a --max-age 1M",
+            "policy set a --max-age 36501d", "tail a --tail 1001", "tail a --since 1M",
+            "publish a b --retry-for 5m", "topic list --limit -1", "serve --admin-listen foo",
         ]
     )
     func refused(line: String) {
@@ -39,7 +41,11 @@ struct ParsingTests {
             "publish a -", "publish a --lines --retry-for 5m",
             "publish a --file f --event e --key k",
             "tail a b/* c/** --tail 5 --json", "tail a --since 10m --count 3 --no-follow",
-            "top --once", "top --json", "subscriber disconnect 5", "status --url http://h:1",
+            "top --once", "top --json", "subscriber disconnect 5",
+            "subscriber disconnect 1,234",
+            "topic purge a --before 1,000", "tail a --after 1,000 --count 2", "tail a --tail 1000",
+            "policy set a --max-age 36500d", "serve --admin-listen [::1]:1868",
+            "status --url http://h:1",
         ]
     )
     func taken(line: String) throws {
@@ -57,5 +63,40 @@ struct ParsingTests {
         #expect(command.maxBytes == .to(1_024))
         #expect(command.maxMessages == nil)
         #expect(command.createTopics == nil)
+    }
+
+    @Test(
+        "A number out of its range is told its range",
+        arguments: [
+            ("topic list --limit -1", "at least 1"), ("tail a --tail -1", "0 to 1000"),
+            ("tail a --tail 1001", "0 to 1000"), ("tail a --count -1", "at least 1"),
+            ("serve --port -1", "0 to 65535"), ("serve --loops -1", "1 to 256"),
+            ("serve --admin-listen foo", "HOST:PORT"), ("top --interval -1", "0.1 to 3600"),
+            ("policy set a --max-messages -1", "at least 1"),
+            ("policy set a --max-age -1", "at least 1s"),
+            ("policy set a --max-age 99999d", "at most 36500d"),
+            ("policy set a --max-age 1M", "for a month say 30d"),
+            ("topic purge a --before 1M", "for a month say 30d"),
+            ("subscriber disconnect 10,00", "an id is a number"),
+        ]
+    )
+    func ranges(line: String, part: String) {
+        let error = #expect(throws: (any Error).self) {
+            _ = try Tickertape.parseAsRoot(line.split(separator: " ").map(String.init))
+        }
+        guard let error else { return }
+        let message = Tickertape.message(for: error)
+        #expect(message.contains(part), "\(message)")
+    }
+
+    @Test("A description is as long as the broker keeps it")
+    func description() throws {
+        let line = ["policy", "set", "a", "--description"]
+        _ = try Tickertape.parseAsRoot(line + [String(repeating: "x", count: 1_024)])
+        let error = #expect(throws: (any Error).self) {
+            _ = try Tickertape.parseAsRoot(line + [String(repeating: "é", count: 513)])
+        }
+        guard let error else { return }
+        #expect(Tickertape.message(for: error).contains("1,026 bytes, but at most 1,024"))
     }
 }

@@ -53,6 +53,23 @@ struct TableTests {
         for line in table.lines(of: rows) { #expect(displayWidth(of: line) <= width, "\(line)") }
     }
 
+    @Test("A name keeps its width while columns of less worth are there", arguments: 20...120)
+    func worth(width: Int) {
+        let policies = [
+            PolicyRow(
+                pattern: "stocks/exchanges/*",
+                maxAgeSeconds: 86_400,
+                maxMessages: 10_000,
+                description: "what the desk in the other building asked for last year"
+            )
+        ]
+        let lines = policies.tableLines(width: width, .plain)
+        let first = lines[1].prefix { $0 != " " }
+        let titles = lines[0].split(separator: " ")
+        #expect(first.count >= 16 || titles == ["PATTERN", "MAX", "AGE"], "\(lines[0])")
+        for line in lines { #expect(displayWidth(of: line) <= width, "\(line)") }
+    }
+
     @Test("Colours come with a terminal, and never with NO_COLOR")
     func colours() {
         let plain = Style.forOutput(isTerminal: false, environment: [:])

@@ -54,5 +54,7 @@ struct TypedTimeTests {
         )
         #expect(throws: (any Error).self) { try TypedTime.moment("soon", nowMilliseconds: now) }
         #expect(throws: (any Error).self) { try TypedTime.moment("10", nowMilliseconds: now) }
+        // A minute to one, a month to the other: what is older would be gone.
+        #expect(throws: (any Error).self) { try TypedTime.moment("1M", nowMilliseconds: now) }
     }
 }

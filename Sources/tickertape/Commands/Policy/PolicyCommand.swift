@@ -97,8 +97,8 @@ extension [PolicyRow] {
     private static let columns: [Table.Column] = [
         .init(title: "PATTERN", isShrinkable: true, ink: .cyan),
         .init(title: "MAX AGE", alignment: .right),
-        .init(title: "MESSAGES", alignment: .right),
-        .init(title: "BYTES", alignment: .right),
+        .init(title: "MESSAGES", alignment: .right, isOptional: true),
+        .init(title: "BYTES", alignment: .right, isOptional: true),
         .init(title: "MESSAGE BYTES", alignment: .right, isOptional: true),
         .init(title: "CREATES TOPICS", isOptional: true),
         .init(title: "DESCRIPTION", isShrinkable: true, isOptional: true, ink: .dim),

@@ -6,7 +6,8 @@ struct PolicyRemoveCommand: DoorCommand {
         abstract: "Remove the policy of a pattern; the next one that matches applies.",
         discussion: """
             The policy of ** goes back to its default, which keeps everything. Where a stricter \
-            policy takes over, messages may go; on a terminal it asks then.
+            policy takes over, messages may go; on a terminal it asks then, elsewhere it says so \
+            on standard error.
             """
     )
 
@@ -20,7 +21,7 @@ struct PolicyRemoveCommand: DoorCommand {
     @Flag(help: "Only show what it would remove, and who would see a gap.")
     var dryRun = false
 
-    @Flag(name: .shortAndLong, help: "Do not ask.")
+    @Flag(name: .shortAndLong, help: "Do not ask, and do not look at the log beforehand.")
     var yes = false
 
     @OptionGroup var output: OutputOptions

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TickertapeCore
 
 /// A limit as it is typed: a value, or `none` to lift it.
 enum LimitChange: Equatable, Sendable {
@@ -26,8 +27,8 @@ struct PolicySetCommand: DoorCommand {
         discussion: """
             Only what is named changes; a limit given as 'none' is lifted. What a pattern has no \
             policy for yet starts without limits. It takes effect at once: what is over a limit \
-            is removed, oldest first. On a terminal it asks when messages would go; see what \
-            would happen with --dry-run.
+            is removed, oldest first. When messages would go it asks on a terminal, and elsewhere \
+            says how many on standard error; see what would happen with --dry-run.
 
               tickertape policy set 'stocks/**' --max-age 30d --max-messages 10k
               tickertape policy set 'chat/*' --max-bytes 10GiB --dry-run
@@ -43,24 +44,31 @@ struct PolicySetCommand: DoorCommand {
     var pattern: String
 
     @Option(
-        help: .init("Older messages are removed: 30d, 12h, 90s or none.", valueName: "time"),
-        transform: LimitChange.reading(TypedQuantity.seconds)
+        parsing: .unconditional,
+        help: .init(
+            "Older messages are removed: 30d, 12h, 90s (1s to 36500d), or none.",
+            valueName: "time"
+        ),
+        transform: LimitChange.reading(Self.age)
     )
     var maxAge: LimitChange?
 
     @Option(
+        parsing: .unconditional,
         help: .init("The newest messages of a topic that are kept, or none.", valueName: "count"),
         transform: LimitChange.reading(TypedQuantity.count)
     )
     var maxMessages: LimitChange?
 
     @Option(
+        parsing: .unconditional,
         help: .init("The payload kept of a topic: 10GiB, 500MB or none.", valueName: "size"),
         transform: LimitChange.reading(TypedQuantity.bytes)
     )
     var maxBytes: LimitChange?
 
     @Option(
+        parsing: .unconditional,
         help: .init("A larger payload is refused: 64KiB or none.", valueName: "size"),
         transform: LimitChange.reading(TypedQuantity.bytes)
     )
@@ -72,19 +80,35 @@ struct PolicySetCommand: DoorCommand {
     )
     var createTopics: Bool?
 
-    @Option(help: "A word on it, for people.")
+    @Option(help: "A word on it, for people; at most 1024 bytes.")
     var description: String?
 
     @Flag(help: "Only show what it would remove, and who would see a gap.")
     var dryRun = false
 
-    @Flag(name: .shortAndLong, help: "Do not ask.")
+    @Flag(name: .shortAndLong, help: "Do not ask, and do not look at the log beforehand.")
     var yes = false
 
     @OptionGroup var output: OutputOptions
     @OptionGroup var door: DoorOptions
 
+    /// A hundred years: more is a slip of the hand.
+    private static func age(_ text: String) throws -> Int64 {
+        let seconds = try TypedQuantity.seconds(text)
+        guard seconds <= 36_500 * 86_400 else {
+            throw ValidationError("it is too large: at most 36500d; 'none' keeps messages for ever")
+        }
+        return seconds
+    }
+
     func validate() throws {
+        let bytes = self.description?.utf8.count ?? 0
+        guard bytes <= Policy.descriptionBytesMax else {
+            throw ValidationError(
+                "--description has \(Quantity.count(Int64(bytes))) bytes, but at most "
+                    + "\(Quantity.count(Int64(Policy.descriptionBytesMax))) are kept."
+            )
+        }
         let limits = [self.maxAge, self.maxMessages, self.maxBytes, self.maxMessageBytes]
         guard limits.allSatisfy({ $0 == nil }), self.createTopics == nil, self.description == nil
         else { return }

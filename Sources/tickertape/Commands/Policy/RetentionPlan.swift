@@ -21,17 +21,19 @@ struct RetentionPlan {
         try Output.write(lines: plan.lines(width: Output.width, Output.style))
     }
 
-    /// Asks on a terminal, when messages would go.
+    /// Asks on a terminal, when messages would go; elsewhere says how many.
     ///
     /// - Throws: When the answer is not yes.
     func confirm(_ question: String) async throws {
-        // A script that sets policies knows what it does; people may not.
-        guard Output.isInputTerminal, Output.isErrorTerminal else { return }
         let request = try self.ask()
         let plan = try await Progress.during("looking at the log") {
             try await self.client.get(request, as: PlanAnswer.self)
         }
         guard plan.messages > 0 else { return }
+        // A script that sets policies knows what it does; people may not.
+        guard Output.isInputTerminal, Output.isErrorTerminal else {
+            return Output.tell("this removes \(plan.amount)")
+        }
         try Confirmation.ask("\(plan.sentence)\n\(question)")
     }
 
@@ -41,14 +43,46 @@ struct RetentionPlan {
 }
 
 extension PlanAnswer {
+    /// `1,629 messages from 28 topics`.
+    var amount: String {
+        "\(Quantity.counted(self.messages, "message")) from "
+            + Quantity.counted(self.topicsTotal, "topic")
+    }
+
     var sentence: String {
         guard self.messages > 0 else { return "This removes nothing." }
         let amount = Quantity.counted(self.messages, "message")
         let place = Quantity.counted(self.topicsTotal, "topic")
-        let gaps = Quantity.counted(Int64(self.subscribers.count), "connected subscriber")
+        let gaps = Quantity.counted(Int64(self.losers.count), "connected subscriber")
         return "This removes \(amount) (\(Quantity.bytes(self.bytes)) of payload) from \(place); "
             + (self.subscribers.isEmpty ? "no connected subscriber sees" : "\(gaps) would see")
             + " a gap."
+    }
+
+    /// A subscriber with all it would miss; the broker tells of each of its topics.
+    struct Loser {
+        var first: Subscriber
+        var topicsCount: Int64 = 0
+        /// `nil` when that is not known of all topics.
+        var messagesMissed: Int64? = 0
+    }
+
+    /// Those that would see a gap, each once, in the order of the broker.
+    var losers: [Loser] {
+        var losers: [Loser] = []
+        var places: [Int64: Int] = [:]
+        for subscriber in self.subscribers {
+            let place = places[subscriber.id] ?? losers.count
+            if place == losers.count {
+                places[subscriber.id] = place
+                losers.append(Loser(first: subscriber))
+            }
+            losers[place].topicsCount += 1
+            losers[place].messagesMissed = losers[place].messagesMissed.flatMap { sum in
+                subscriber.messagesMissed.map { sum + $0 }
+            }
+        }
+        return losers
     }
 
     private static let topicColumns: [Table.Column] = [
@@ -60,7 +94,8 @@ extension PlanAnswer {
 
     private static let subscriberColumns: [Table.Column] = [
         .init(title: "SUBSCRIBER", alignment: .right),
-        .init(title: "TOPIC", isShrinkable: true, ink: .cyan),
+        .init(title: "FOLLOWS", isShrinkable: true, ink: .cyan),
+        .init(title: "TOPICS", alignment: .right),
         .init(title: "CURSOR", alignment: .right),
         .init(title: "MISSES", alignment: .right),
         .init(title: "TRANSPORT", isOptional: true),
@@ -89,11 +124,13 @@ extension PlanAnswer {
             var table = Table(columns: Self.subscriberColumns, width: width, style: style)
             lines.append("")
             lines += table.lines(
-                of: self.subscribers.map { subscriber in
-                    [
-                        "\(subscriber.id)", printable(subscriber.topic),
+                of: self.losers.map { loser in
+                    let subscriber = loser.first
+                    return [
+                        "\(subscriber.id)", printable(subscriber.topics.joined(separator: " ")),
+                        Quantity.count(loser.topicsCount),
                         subscriber.cursor.map(Quantity.count) ?? "-",
-                        subscriber.messagesMissed.map { Quantity.counted($0, "message") }
+                        loser.messagesMissed.map { Quantity.counted($0, "message") }
                             ?? "some messages",
                         printable(subscriber.transport), printable(subscriber.address),
                     ]

@@ -46,10 +46,14 @@ struct PublishCommand: DoorCommand {
     var lines = false
 
     @Option(
-        help: .init("With --lines: how long to wait for a broker that is away.", valueName: "time"),
+        parsing: .unconditional,
+        help: .init(
+            "With --lines, once connected: how long to wait for a broker that went away. (default: 1m)",
+            valueName: "time"
+        ),
         transform: TypedQuantity.seconds
     )
-    var retryFor: Int64 = 60
+    var retryFor: Int64?
 
     @OptionGroup var output: OutputOptions
     @OptionGroup var door: DoorOptions
@@ -61,6 +65,9 @@ struct PublishCommand: DoorCommand {
         if self.lines, let data = self.data, data != "-" {
             throw ValidationError("With --lines the messages come from standard input or --file.")
         }
+        if !self.lines, self.retryFor != nil {
+            throw ValidationError("--retry-for goes with --lines; one message is not sent again.")
+        }
         if self.lines, self.idempotencyKey != nil {
             throw ValidationError(
                 "--idempotency-key is for one message; with --lines it has no use."
@@ -69,6 +76,19 @@ struct PublishCommand: DoorCommand {
     }
 
     func run(_ client: AdminClient) async throws {
+        do {
+            try await self.publish(client)
+        } catch let failure as CommandFailure where failure.exitCode == .missing {
+            // The policy creates no topics: the topic is the one thing named here.
+            throw CommandFailure(
+                "\(failure.sentence); create it with: tickertape topic create "
+                    + printable(shellWord(self.topic)),
+                .missing
+            )
+        }
+    }
+
+    private func publish(_ client: AdminClient) async throws {
         if self.lines { return try await self.publishLines(client) }
         let payload = try await self.payload()
         let request = DoorRequest(
@@ -98,7 +118,7 @@ struct PublishCommand: DoorCommand {
             client: client,
             topic: self.topic,
             query: [("event", self.event), ("key", self.key)],
-            retrySeconds: self.retryFor
+            retrySeconds: self.retryFor ?? 60
         )
         let summary = try await publisher.run(InputLines(input.descriptor))
         if self.output.json { return try Output.write(document: summary) }

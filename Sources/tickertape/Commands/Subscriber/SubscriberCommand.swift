@@ -81,7 +81,8 @@ struct SubscriberDisconnectCommand: DoorCommand {
 
     @Argument(
         help: "The id of the subscriber, from 'subscriber list'.",
-        completion: TopicCompletion.subscribers
+        completion: TopicCompletion.subscribers,
+        transform: TypedQuantity.givenId
     )
     var id: Int64
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TickertapeCore
 
 struct TailCommand: DoorCommand {
     static let configuration = CommandConfiguration(
@@ -23,16 +24,26 @@ struct TailCommand: DoorCommand {
     )
     var patterns: [String]
 
-    @Option(help: .init("Begin behind this id; 0 is the beginning.", valueName: "id"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Begin behind this id; 0 is the beginning.", valueName: "id"),
+        transform: TypedQuantity.givenId
+    )
     var after: Int64?
 
-    @Option(help: .init("Begin with the last messages of each topic.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Begin with the last messages of each topic: 0 to 1000.", valueName: "count")
+    )
     var tail: Int64?
 
     @Option(help: .init("Begin with what is younger: 10m, or a time.", valueName: "time"))
     var since: String?
 
-    @Option(help: .init("End after so many messages.", valueName: "count"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("End after so many messages.", valueName: "count")
+    )
     var count: Int64?
 
     @Flag(inversion: .prefixedNo, help: "Wait for more when all was printed.")
@@ -48,8 +59,11 @@ struct TailCommand: DoorCommand {
         guard starts <= 1 else {
             throw ValidationError("--after, --tail and --since each say where to begin; give one.")
         }
-        if let after = self.after, after < 0 { throw ValidationError("--after is at least 0.") }
-        if let tail = self.tail, tail < 0 { throw ValidationError("--tail is at least 0.") }
+        if let tail = self.tail, !(0...Int64(Limits().tailMax)).contains(tail) {
+            throw ValidationError(
+                "--tail is 0 to \(Limits().tailMax) messages; for more give --since or --after."
+            )
+        }
         if let count = self.count, count < 1 { throw ValidationError("--count is at least 1.") }
         if self.patterns.count > 128 {
             throw ValidationError("At most 128 topics and patterns in one tail.")

@@ -24,7 +24,10 @@ struct TopCommand: DoorCommand {
     @Option(help: "rate, messages, bytes, subscribers or name.")
     var sort = TopSort.rate
 
-    @Option(help: .init("Between two frames: 1, 0.5.", valueName: "seconds"))
+    @Option(
+        parsing: .unconditional,
+        help: .init("Between two frames: 0.1 to 3600.", valueName: "seconds")
+    )
     var interval = 1.0
 
     @Flag(help: "Print one frame and end.")

@@ -47,8 +47,7 @@ struct TopFrame {
         [
             self.title, self.flow("in", self.sample.statistics.in, self.recentIn, width),
             self.flow("out", self.sample.statistics.out, self.sample.statistics.recent.out, width),
-            self.log, self.commits, self.queue, self.followers,
-        ]
+        ] + self.refused + [self.log, self.commits, self.queue, self.followers]
     }
 
     private var recentIn: [Double] { self.sample.statistics.recent.in }
@@ -126,11 +125,18 @@ struct TopFrame {
             " of \(Quantity.count(queue.messagesMax)), \(Quantity.bytes(queue.bytesMax))",
             .dim
         )
-        let refused = self.sample.statistics.in.refusedTotal ?? 0
-        if refused > 0 { line.add("; \(Quantity.count(refused)) refused since start", .yellow) }
         let due = self.sample.statistics.retention.topicsDue
         if due > 0 { line.add("; retention due on \(Quantity.counted(due, "topic"))", .yellow) }
         return line
+    }
+
+    /// Only where there are some.
+    private var refused: [ScreenLine] {
+        let refused = self.sample.statistics.in.refusedTotal ?? 0
+        guard refused > 0 else { return [] }
+        var line = self.labelled("refused")
+        line.add("\(Quantity.counted(refused, "publish", "publishes")) since start", .yellow)
+        return [line]
     }
 
     private var followers: ScreenLine {
@@ -173,17 +179,27 @@ struct TopFrame {
     ]
 
     private func topicLines(_ count: Int, _ width: Int?, _ style: Style) -> [String] {
-        var table = Table(columns: Self.topicColumns, width: width, style: style)
-        return table.lines(
-            of: self.sample.topics.prefix(count).map { topic in
+        let topics = self.sample.topics.prefix(count)
+        // The hottest come without their bytes.
+        let hasBytes = topics.isEmpty || topics.contains { $0.bytes != nil }
+        var table = Table(
+            columns: Self.topicColumns.filter { hasBytes || $0.title != "BYTES" },
+            width: width,
+            style: style
+        )
+        let lines = table.lines(
+            of: topics.map { topic in
                 [
                     printable(topic.name), Quantity.rate(topic.rate.oneSecond),
                     Quantity.rate(topic.rate.tenSeconds), Quantity.rate(topic.rate.sixtySeconds),
-                    Quantity.count(topic.messages), topic.bytes.map(Quantity.bytes) ?? "-",
-                    Quantity.count(topic.subscribers),
-                ]
+                    Quantity.count(topic.messages),
+                ] + (hasBytes ? [topic.bytes.map(Quantity.bytes) ?? "-"] : [])
+                    + [Quantity.count(topic.subscribers)]
             }
         )
+        guard count > 0, topics.isEmpty else { return lines }
+        let none = self.sort == .rate ? "no topic has been published to lately" : "no topics"
+        return lines + [ScreenLine(none, .dim).text(width: width, style)]
     }
 
     private static let subscriberColumns: [Table.Column] = [
@@ -198,7 +214,7 @@ struct TopFrame {
 
     private func subscriberLines(_ count: Int, _ width: Int?, _ style: Style) -> [String] {
         var table = Table(columns: Self.subscriberColumns, width: width, style: style)
-        return table.lines(
+        let lines = table.lines(
             of: self.sample.slowest.prefix(count).map { subscriber in
                 [
                     "\(subscriber.id)", printable(subscriber.topics.joined(separator: " ")),
@@ -208,5 +224,7 @@ struct TopFrame {
                 ]
             }
         )
+        guard count > 0, self.sample.slowest.isEmpty else { return lines }
+        return lines + [ScreenLine("no subscribers", .dim).text(width: width, style)]
     }
 }

@@ -7,6 +7,14 @@ struct TopicPurgeCommand: DoorCommand {
         var beforeId: Int64?
         var beforeTime: String?
 
+        /// Whether nothing would be left; how many messages are before it, nobody has counted.
+        func isBehindAll(of row: TopicRow) -> Bool {
+            if let beforeId, let last = row.lastId { return beforeId > last }
+            // Both in RFC 3339 of one form, which sorts as it reads.
+            if let beforeTime, let last = row.lastTime { return beforeTime > last }
+            return false
+        }
+
         var text: String {
             self.beforeId.map { "id \(Quantity.count($0))" } ?? self.beforeTime ?? ""
         }
@@ -44,18 +52,13 @@ struct TopicPurgeCommand: DoorCommand {
     func validate() throws { _ = try self.edge() }
 
     private func edge() throws -> Edge {
-        if self.before.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-            guard let id = Int64(self.before) else {
-                throw ValidationError("--before \(self.before) is larger than any id.")
-            }
-            return Edge(beforeId: id)
-        }
         let now = Int64(Date().timeIntervalSince1970 * 1_000)
         do {
+            if let id = try TypedQuantity.id(self.before) { return Edge(beforeId: id) }
             return Edge(beforeTime: try TypedTime.moment(self.before, nowMilliseconds: now))
         } catch let error as ValidationError {
             throw ValidationError(
-                "--before '\(printable(self.before))' is no id; \(error.message)."
+                "--before '\(printable(self.before))' is neither an id nor a time: \(error.message)."
             )
         }
     }
@@ -70,7 +73,8 @@ struct TopicPurgeCommand: DoorCommand {
             )
             try Confirmation.ask(
                 "\(printable(row.topic)) has \(Quantity.counted(row.messages, "message")) "
-                    + "(\(Quantity.bytes(row.bytes))). Remove those before \(edge.text)?"
+                    + "(\(Quantity.bytes(row.bytes))). "
+                    + "Remove those before \(edge.text)\(edge.isBehindAll(of: row) ? ", all of them" : "")?"
             )
         }
         let request = try DoorRequest(.post, ["topics", self.topic, "purge"]).json(edge)

@@ -43,5 +43,7 @@ private func tlsWords(_ text: String) -> String {
 /// A sentence of ours that ends in what the system said, without the function that was called.
 func tidied(_ text: String) -> String {
     let call = /[A-Za-z]+\([A-Za-z_:]*\): ([^()]+)\)? \(errno: [0-9]+\)\)?/
+    let lookup = /SocketAddressError\.UnknownHost: (.+) \(error -?[0-9]+\) for host .+/
     return text.replacing(call) { String($0.output.1) }
+        .replacing(lookup) { String($0.output.1) }
 }

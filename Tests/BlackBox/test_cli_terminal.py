@@ -87,7 +87,12 @@ def test_purge_asks(broker, cli, topic):
         terminal.wait_for("[y/N]")
         terminal.type("y\n")
         assert terminal.wait() == 0
+        assert "all of them" not in terminal.plain
     assert [message["id"] for message in broker.history(topic)] == ids[2:]
+    with cli.terminal("topic", "purge", topic, "--before", ids[2] + 1) as terminal:
+        terminal.wait_for(f"before id {ids[2] + 1:,}, all of them? [y/N]")
+        terminal.type("n\n")
+        assert terminal.wait() == 1
 
 
 def test_lines_show_progress_on_standard_error_alone(cli, topic, tmp_path):
@@ -110,6 +115,23 @@ def test_one_frame_of_top(broker, cli, topic):
     for part in ("serving", "commits", "write queue", "subscribers", "on disk", "SLOWEST", "TOPIC"):
         assert part in text, text
     assert "\x1b" not in text
+    # The hottest come without their bytes, and nobody follows.
+    assert "BYTES" not in text and "no subscribers" in text
+    assert "BYTES" in cli.ok("top", "--once", "--sort", "messages").out
+
+
+def test_refused_publishes_have_a_line_of_their_own(start):
+    own = start()
+    cli = CommandLine(own.directory)
+    assert "no topic has been published to lately" in cli.ok("top", "--once").out
+    cli.ok("policy", "set", "closed/*", "--no-create-topics")
+    own.post("closed/a", "x")
+
+    def line():
+        text = cli.ok("top", "--once").out
+        return next((line for line in text.splitlines() if "since start" in line), None)
+
+    assert wait_for(line, what="the next sample").split() == ["refused", "1", "publish", "since", "start"]
 
 
 def test_top_is_live_and_leaves_the_terminal_as_it_was(broker, cli, topic):

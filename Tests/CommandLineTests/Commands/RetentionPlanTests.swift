@@ -17,7 +17,7 @@ struct RetentionPlanTests {
     }
 
     @Test("A subscriber that misses messages of many topics is one subscriber")
-    func losers() {
+    func affected() {
         let plan = PlanAnswer(
             messages: 1_629,
             bytes: 20,
@@ -26,9 +26,9 @@ struct RetentionPlanTests {
             subscribers: (1...28).map { self.subscriber(7, "a/\($0)", 2) }
                 + [self.subscriber(9, "a/1", 5), self.subscriber(9, "a/2", nil)]
         )
-        #expect(plan.losers.map(\.first.id) == [7, 9])
-        #expect(plan.losers.map(\.topicsCount) == [28, 2])
-        #expect(plan.losers.map(\.messagesMissed) == [56, nil])
+        #expect(plan.affected.map(\.first.id) == [7, 9])
+        #expect(plan.affected.map(\.topicsCount) == [28, 2])
+        #expect(plan.affected.map(\.messagesMissed) == [56, nil])
         #expect(plan.sentence.contains("; 2 connected subscribers would see a gap."))
         #expect(plan.amount == "1,629 messages from 28 topics")
         #expect(

@@ -12,6 +12,14 @@ struct ErrorWordsTests {
             words(for: Sentence("h, port 1 cannot be listened on: \(error)"))
                 == "h, port 1 cannot be listened on: Address already in use"
         )
+        #expect(
+            words(
+                for: Sentence(
+                    "h, port 1 cannot be listened on: SocketAddressError.UnknownHost: "
+                        + "Name or service not known (error -2) for host h, port 1"
+                )
+            ) == "h, port 1 cannot be listened on: Name or service not known"
+        )
         #expect(words(for: Sentence("the file (it) is: gone")) == "the file (it) is: gone")
     }
 

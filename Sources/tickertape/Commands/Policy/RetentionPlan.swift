@@ -53,14 +53,14 @@ extension PlanAnswer {
         guard self.messages > 0 else { return "This removes nothing." }
         let amount = Quantity.counted(self.messages, "message")
         let place = Quantity.counted(self.topicsTotal, "topic")
-        let gaps = Quantity.counted(Int64(self.losers.count), "connected subscriber")
+        let gaps = Quantity.counted(Int64(self.affected.count), "connected subscriber")
         return "This removes \(amount) (\(Quantity.bytes(self.bytes)) of payload) from \(place); "
             + (self.subscribers.isEmpty ? "no connected subscriber sees" : "\(gaps) would see")
             + " a gap."
     }
 
     /// A subscriber with all it would miss; the broker tells of each of its topics.
-    struct Loser {
+    struct Affected {
         var first: Subscriber
         var topicsCount: Int64 = 0
         /// `nil` when that is not known of all topics.
@@ -68,21 +68,21 @@ extension PlanAnswer {
     }
 
     /// Those that would see a gap, each once, in the order of the broker.
-    var losers: [Loser] {
-        var losers: [Loser] = []
+    var affected: [Affected] {
+        var affected: [Affected] = []
         var places: [Int64: Int] = [:]
         for subscriber in self.subscribers {
-            let place = places[subscriber.id] ?? losers.count
-            if place == losers.count {
+            let place = places[subscriber.id] ?? affected.count
+            if place == affected.count {
                 places[subscriber.id] = place
-                losers.append(Loser(first: subscriber))
+                affected.append(Affected(first: subscriber))
             }
-            losers[place].topicsCount += 1
-            losers[place].messagesMissed = losers[place].messagesMissed.flatMap { sum in
+            affected[place].topicsCount += 1
+            affected[place].messagesMissed = affected[place].messagesMissed.flatMap { sum in
                 subscriber.messagesMissed.map { sum + $0 }
             }
         }
-        return losers
+        return affected
     }
 
     private static let topicColumns: [Table.Column] = [
@@ -124,13 +124,13 @@ extension PlanAnswer {
             var table = Table(columns: Self.subscriberColumns, width: width, style: style)
             lines.append("")
             lines += table.lines(
-                of: self.losers.map { loser in
-                    let subscriber = loser.first
+                of: self.affected.map { entry in
+                    let subscriber = entry.first
                     return [
                         "\(subscriber.id)", printable(subscriber.topics.joined(separator: " ")),
-                        Quantity.count(loser.topicsCount),
+                        Quantity.count(entry.topicsCount),
                         subscriber.cursor.map(Quantity.count) ?? "-",
-                        loser.messagesMissed.map { Quantity.counted($0, "message") }
+                        entry.messagesMissed.map { Quantity.counted($0, "message") }
                             ?? "some messages",
                         printable(subscriber.transport), printable(subscriber.address),
                     ]

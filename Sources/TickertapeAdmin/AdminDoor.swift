@@ -106,8 +106,10 @@ package final class AdminDoor: Sendable {
         self.group = group
         self.isDraining = isDraining
         var listeners: [Listener.Running] = []
+        var opened: AdminSocket?
         do {
             let socket = try AdminSocket(in: configuration.dataDirectory)
+            opened = socket
             self.socket = socket
             let local = Listener(
                 address: .unixDomainSocket(path: socket.bindPath),
@@ -147,6 +149,7 @@ package final class AdminDoor: Sendable {
                 self.port = nil
             }
         } catch {
+            opened?.remove()
             for listener in listeners { await listener.stop() }
             try? await group.shutdownGracefully()
             throw error

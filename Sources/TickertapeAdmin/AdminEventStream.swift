@@ -23,9 +23,13 @@ struct AdminEventStream: Sendable {
     private static let retryMilliseconds: Int64 = 1_000
 
     /// - Returns: 204 where nothing can come any more, which stops an EventSource for good.
-    func response(to request: Request) -> Response {
+    ///
+    /// - Throws: `too_many_streams`.
+    func response(to request: Request) throws -> Response {
         guard !self.backend.log.isEnded(self.filter) else { return .noContent }
+        let place = try StreamPlace(self.backend.streams)
         let body = ResponseBody { writer in
+            defer { place.giveBack() }
             do {
                 // A client that leaves while nothing comes is noticed at once.
                 try await request.body.consumeWithCancellationOnInboundClose { _ in

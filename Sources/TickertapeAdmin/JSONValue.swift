@@ -16,14 +16,14 @@ enum JSONValue: Decodable, Equatable {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
         } else if let value = try? container.decode(Bool.self) {
             self = .bool(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .integer(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
         } else if let value = try? container.decode([JSONValue].self) {
             self = .array(value)
         } else {
@@ -117,12 +117,49 @@ struct JSONFields {
 }
 
 extension JSONValue {
-    /// - Throws: `invalid_body` where it is not JSON.
+    /// No body of the door has more than two.
+    static let levelsMax = 16
+
+    /// - Throws: `invalid_body` where it is not JSON, or too deep.
     init(parsing bytes: ByteBuffer) throws {
+        // Before it is decoded: each value costs as much as it lies deep.
+        guard Self.levels(in: bytes) <= Self.levelsMax else {
+            throw AdminProblem(
+                .invalidBody,
+                "the body has more than \(Self.levelsMax) levels of arrays and objects"
+            )
+        }
         do {
             self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView))
         } catch {
             throw AdminProblem(.invalidBody, "the body is not JSON")
         }
+    }
+
+    /// How deep arrays and objects lie in each other.
+    private static func levels(in bytes: ByteBuffer) -> Int {
+        var (open, deepest) = (0, 0)
+        var (isInString, isEscaped) = (false, false)
+        for byte in bytes.readableBytesView {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInString = true
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                open += 1
+                deepest = max(deepest, open)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): open -= 1
+            default: break
+            }
+        }
+        return deepest
     }
 }

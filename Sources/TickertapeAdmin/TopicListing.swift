@@ -139,14 +139,16 @@ struct ListCursor: Equatable, Sendable {
             maxSplits: 2,
             omittingEmptySubsequences: false
         )
-        guard parts.count == 3, parts[0] == list, let bits = UInt64(parts[1], radix: 16) else {
-            throw AdminProblem(
-                .invalidParameter,
-                "'cursor' is the 'next' of a page with the same sort and order; leave it out to start"
-            )
-        }
+        guard parts.count == 3, parts[0] == list, let bits = UInt64(parts[1], radix: 16),
+            Double(bitPattern: bits).isFinite
+        else { throw Self.foreign }
         self.init(list: list, value: Double(bitPattern: bits), name: String(parts[2]))
     }
+
+    static let foreign = AdminProblem(
+        .invalidParameter,
+        "'cursor' is the 'next' of a page with the same sort and order; leave it out to start"
+    )
 }
 
 /// Whether one text comes before another by its UTF-8 bytes.

@@ -31,6 +31,8 @@ extension RouteTable {
                     limits: backend.limits,
                     isDraining: backend.isDraining
                 )
+                try backend.streams.claim()
+                defer { backend.streams.release() }
                 return .json(.ok, try await publisher.publish(request.request.body).json)
             }
             return try await publishOne(request, topic, event, key, backend)

@@ -36,7 +36,7 @@ extension RouteTable {
                 position: position,
                 backend: backend
             )
-            return stream.response(to: request.request)
+            return try stream.response(to: request.request)
         }
     }
 }

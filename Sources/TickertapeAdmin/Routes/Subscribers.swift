@@ -67,8 +67,12 @@ private func list(_ request: AdminRequest, _ backend: AdminBackend) async throws
     var entries = await backend.broker.subscribers()
     if let pattern { entries.removeAll { !$0.filter.overlaps(pattern) } }
     let total = entries.count
-    if let cursor, let number = Int64(cursor.name) {
-        let last = (Int64(cursor.value), number)
+    if let cursor {
+        // Anybody can write a cursor: what is no number of ours must not be taken for one.
+        guard let value = Int64(exactly: cursor.value), let number = Int64(cursor.name) else {
+            throw ListCursor.foreign
+        }
+        let last = (value, number)
         entries.removeAll { !precedes(last, key($0)) }
     }
     entries.sort { precedes(key($0), key($1)) }

@@ -55,6 +55,9 @@ enum DatabaseFile {
             // GRDB sets NORMAL with WAL, which would lose acknowledged messages in a power cut.
             try database.execute(sql: "PRAGMA synchronous = FULL")
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            // What a removal undoes if it fails is kept in memory, some pages: a file for it, made
+            // and removed in each transaction, would wait for the disk, and need a place to be.
+            try database.execute(sql: "PRAGMA temp_store = MEMORY")
             let level = try Int.fetchOne(database, sql: "PRAGMA synchronous")
             precondition(level == 2, "a commit must be synced before it is answered")
         }

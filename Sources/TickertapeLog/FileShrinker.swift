@@ -27,10 +27,16 @@ struct FileShrinker {
         )
     }
 
-    /// In a transaction that publishers wait for: a quarter of a step, now and then.
-    mutating func shrinkUnderLoad(atMilliseconds now: Int64) throws(SQLiteFailure) {
-        guard now >= self.nextMilliseconds else { return }
+    /// Whether a transaction that publishers wait for is to take some pages along, now and then.
+    mutating func isDueUnderLoad(atMilliseconds now: Int64) throws(SQLiteFailure) -> Bool {
+        guard now >= self.nextMilliseconds else { return false }
         self.nextMilliseconds = now + Self.intervalMilliseconds
+        try self.look()
+        return self.isBusy
+    }
+
+    /// In such a transaction: a quarter of a step.
+    mutating func shrinkUnderLoad() throws(SQLiteFailure) {
         try self.shrink(self.limits.freedPagesMax / 4)
     }
 

@@ -19,26 +19,48 @@ extension LogWriter {
     }
 
     /// Removes and shrinks in a transaction that publishers wait for.
+    ///
+    /// What fails of it is undone and tried again later; the messages stay in the transaction.
+    ///
+    /// - Throws: When SQLite has rolled the transaction back.
     func retainUnderLoad() throws(SQLiteFailure) {
-        let content = self.transaction.content
         let now = wallClockMilliseconds()
-        if self.retention.isBusy(atMilliseconds: now) {
-            let bytes = content.appended.values.reduce(0) { $0 + $1.bytes }
-            try self.retention.work(
-                within: MessageRemover.Budget(
-                    messages: max(content.messages.count * 2, self.limits.retentionMessagesMin),
-                    bytes: max(bytes * 2, self.limits.retentionBytesMin),
-                    deadline: .now + .milliseconds(self.limits.batchMilliseconds)
-                ),
-                appended: content.appended,
-                atMilliseconds: now
-            )
+        let isRetaining = self.retention.isBusy(atMilliseconds: now)
+        let isShrinking = try self.shrinker.isDueUnderLoad(atMilliseconds: monotonicMilliseconds())
+        guard isRetaining || isShrinking else { return }
+        do throws(SQLiteFailure) {
+            try self.transaction.beginPart()
+            if isRetaining { try self.retainPart(now) }
+            if isShrinking { try self.shrinker.shrinkUnderLoad() }
+            try self.transaction.endPart()
+            if isRetaining { self.hasMaintenanceFailed = false }
+        } catch {
+            self.retention.abandoned(atMilliseconds: now)
+            guard self.transaction.abandonPart() else { throw error }
+            self.noteMaintenanceFailure(error.logError)
         }
-        try self.shrinker.shrinkUnderLoad(atMilliseconds: monotonicMilliseconds())
+    }
+
+    private func retainPart(_ now: Int64) throws(SQLiteFailure) {
+        let content = self.transaction.content
+        let bytes = content.appended.values.reduce(0) { $0 + $1.bytes }
+        try self.retention.work(
+            within: MessageRemover.Budget(
+                messages: max(content.messages.count * 2, self.limits.retentionMessagesMin),
+                bytes: max(bytes * 2, self.limits.retentionBytesMin),
+                deadline: .now + .milliseconds(self.limits.batchMilliseconds)
+            ),
+            appended: content.appended,
+            atMilliseconds: now
+        )
     }
 
     /// Removes and shrinks while nobody publishes.
     func maintain() {
+        defer {
+            self.nextMaintenanceMilliseconds =
+                monotonicMilliseconds() + Int64(self.limits.retentionPauseMilliseconds)
+        }
         guard self.shared.isWritable.load(ordering: .relaxed) else { return }
         let now = wallClockMilliseconds()
         let isRetaining = self.retention.isBusy(atMilliseconds: now)
@@ -48,17 +70,27 @@ extension LogWriter {
             } else {
                 try self.shrinkIfBusy()
             }
-            self.hasMaintenanceFailed = false
+            if isRetaining { self.hasMaintenanceFailed = false }
         } catch {
             // Publishers may fare better: an operator's tool may have the file to itself. What was
             // due is tried again.
-            guard !self.hasMaintenanceFailed else { return }
-            self.hasMaintenanceFailed = true
-            self.logger.warning(
-                "nothing can be removed from the log at present",
-                metadata: ["tickertape.reason": "\(error)"]
-            )
+            self.noteMaintenanceFailure(error)
         }
+    }
+
+    private func noteMaintenanceFailure(_ error: LogError) {
+        guard !self.hasMaintenanceFailed else { return }
+        self.hasMaintenanceFailed = true
+        self.logger.warning(
+            "nothing can be removed from the log at present",
+            metadata: ["tickertape.reason": "\(error)"]
+        )
+    }
+
+    /// The same between the jobs of operators, no more often than with pauses.
+    func maintainIfDue() {
+        guard monotonicMilliseconds() >= self.nextMaintenanceMilliseconds else { return }
+        self.maintain()
     }
 
     private func retain(_ now: Int64) throws(SQLiteFailure) {

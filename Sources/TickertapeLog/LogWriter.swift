@@ -33,6 +33,8 @@ final class LogWriter {
     private var nextRestartMilliseconds: Int64 = 0
     /// Whether it was said that nothing can be removed.
     var hasMaintenanceFailed = false
+    /// When something is removed although operators' jobs leave no pause.
+    var nextMaintenanceMilliseconds: Int64 = 0
 
     init(
         _ database: Database,
@@ -78,7 +80,10 @@ final class LogWriter {
         while true {
             switch self.shared.queue.wait(until: self.nextDeadline()) {
             case .submissions(let submissions): self.append(submissions)
-            case .jobs: self.runJobs()
+            case .jobs:
+                self.runJob()
+                self.maintainIfDue()
+                self.checkpointIfDue()
             case .nothing:
                 self.probeIfBroken()
                 self.maintain()
@@ -173,7 +178,7 @@ final class LogWriter {
         }
         // Here, not only when the queue is empty: under load it never is.
         self.checkpointIfDue()
-        self.runJobs()
+        self.runJob()
     }
 
     private func finish(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
@@ -285,8 +290,11 @@ final class LogWriter {
         }
     }
 
-    private func runJobs() {
-        while let job = self.shared.queue.takeJob() { job(self) }
+    /// One at most: each is a transaction of its own, and publishers wait while operators may ask
+    /// for more without end.
+    private func runJob() {
+        guard let job = self.shared.queue.takeJob() else { return }
+        job(self)
     }
 
     private func checkpointIfDue() {

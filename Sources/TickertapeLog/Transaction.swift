@@ -35,6 +35,9 @@ struct Transaction {
     private let begin: PreparedStatement
     private let commit: PreparedStatement
     private let rollback: PreparedStatement
+    private let savepoint: PreparedStatement
+    private let release: PreparedStatement
+    private let rollbackPart: PreparedStatement
     private let records: TopicRecords
     private let insertMessage: PreparedStatement
     private let findKey: PreparedStatement
@@ -55,6 +58,9 @@ struct Transaction {
         self.begin = try PreparedStatement(database, "BEGIN IMMEDIATE")
         self.commit = try PreparedStatement(database, "COMMIT")
         self.rollback = try PreparedStatement(database, "ROLLBACK")
+        self.savepoint = try PreparedStatement(database, "SAVEPOINT part")
+        self.release = try PreparedStatement(database, "RELEASE part")
+        self.rollbackPart = try PreparedStatement(database, "ROLLBACK TO part")
         self.records = try TopicRecords(database)
         self.insertMessage = try PreparedStatement(
             database,
@@ -162,6 +168,25 @@ struct Transaction {
         // SQLite has rolled back by itself after some failures.
         guard sqlite3_get_autocommit(self.connection) == 0 else { return }
         try? self.rollback.run()
+    }
+
+    /// Begins a part that can be undone without the rest.
+    func beginPart() throws(SQLiteFailure) { try self.savepoint.run() }
+
+    func endPart() throws(SQLiteFailure) { try self.release.run() }
+
+    /// Undoes the part.
+    ///
+    /// - Returns: `false` when SQLite has rolled back the whole transaction by itself.
+    func abandonPart() -> Bool {
+        guard sqlite3_get_autocommit(self.connection) == 0 else { return false }
+        do throws(SQLiteFailure) {
+            try self.rollbackPart.run()
+            try self.release.run()
+            return true
+        } catch {
+            return false
+        }
     }
 
     private mutating func take() -> Content {

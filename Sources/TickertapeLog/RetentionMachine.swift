@@ -51,6 +51,10 @@ package struct RetentionMachine: ~Copyable {
         /// It is in line.
         var isWaiting = false
         var hasLeftovers: Bool
+        /// Its look has come, and nothing was removed since.
+        var isLookDue = false
+        /// Removals of other messages since leftovers were freed.
+        var expiredTurns = 0
         /// Who counts its messages and needs them to stay.
         var holds = 0
     }
@@ -71,6 +75,10 @@ package struct RetentionMachine: ~Copyable {
     /// Taking a few messages from each of many topics in every transaction would cost more than
     /// the messages.
     package static let toleratedShare: Int64 = 16
+
+    /// A topic that is over its bounds while it has leftovers gets so many turns for what is over,
+    /// then one for these: as they are freed, it still keeps what its policy says.
+    package static let expiredTurnsMax = 3
 
     package init() {}
 
@@ -176,6 +184,7 @@ package struct RetentionMachine: ~Copyable {
             // Should others have removed some too, the count is right again.
             self.topics[topic].messages = 0
             self.topics[topic].bytes = 0
+            if self.topics[topic].hasLeftovers { self.lineUp(topic) }
         }
     }
 
@@ -195,11 +204,25 @@ package struct RetentionMachine: ~Copyable {
         self.look(topic, at: (now + Self.lookMilliseconds, false))
     }
 
-    private func removal(_ topic: Int, _ now: Int64) -> Removal? {
+    private mutating func removal(_ topic: Int, _ now: Int64) -> Removal? {
         let state = self.topics[topic]
         // Looked at again when it is released.
         guard state.holds == 0 else { return nil }
-        if state.hasLeftovers { return .leftovers(topic) }
+        let expired = self.expired(topic, now)
+        if state.hasLeftovers {
+            let isDue = state.isLookDue || self.isFarOver(topic)
+            guard expired != nil, isDue, state.expiredTurns < Self.expiredTurnsMax else {
+                self.topics[topic].expiredTurns = 0
+                return .leftovers(topic)
+            }
+            self.topics[topic].expiredTurns += 1
+        }
+        self.topics[topic].isLookDue = false
+        return expired
+    }
+
+    private func expired(_ topic: Int, _ now: Int64) -> Removal? {
+        let state = self.topics[topic]
         guard state.messages > 0 else { return nil }
         let messages = max(0, state.messages - state.bounds.messagesMax)
         let bytes = max(0, state.bytes - state.bounds.bytesMax)
@@ -210,6 +233,13 @@ package struct RetentionMachine: ~Copyable {
             bytes: bytes,
             throughMilliseconds: state.bounds.ageMilliseconds.map { now - $0 } ?? .min
         )
+    }
+
+    private func isFarOver(_ topic: Int) -> Bool {
+        let state = self.topics[topic]
+        let bounds = state.bounds
+        return state.messages - bounds.messagesMax > bounds.messagesMax / Self.toleratedShare
+            || state.bytes - bounds.bytesMax > bounds.bytesMax / Self.toleratedShare
     }
 
     private mutating func lower(_ topic: Int, _ messages: Int64, _ bytes: Int64) {
@@ -232,18 +262,10 @@ package struct RetentionMachine: ~Copyable {
 
     private mutating func lineUpIfDue(_ topic: Int, _ now: Int64) {
         let state = self.topics[topic]
-        if state.hasLeftovers {
-            self.lineUp(topic)
-            return
-        }
-        let bounds = state.bounds
-        guard state.messages > bounds.messagesMax || state.bytes > bounds.bytesMax else { return }
-        let isFarOver =
-            state.messages - bounds.messagesMax > bounds.messagesMax / Self.toleratedShare
-            || state.bytes - bounds.bytesMax > bounds.bytesMax / Self.toleratedShare
-        if isFarOver {
-            self.lineUp(topic)
-        } else {
+        let isOver =
+            state.messages > state.bounds.messagesMax || state.bytes > state.bounds.bytesMax
+        if state.hasLeftovers || self.isFarOver(topic) { self.lineUp(topic) }
+        if isOver, !self.isFarOver(topic) {
             self.look(topic, at: (now + Self.lookMilliseconds, false))
         }
     }
@@ -271,6 +293,7 @@ package struct RetentionMachine: ~Copyable {
         for topic in self.looks.indices where self.looks[topic] != .max {
             if self.looks[topic] <= now {
                 self.looks[topic] = .max
+                self.topics[topic].isLookDue = true
                 self.lineUp(topic)
             } else {
                 self.nextLook = min(self.nextLook, self.looks[topic])

@@ -160,8 +160,11 @@ struct RetentionMachineTests {
         Self.expectSome(&machine, at: 559_000)
     }
 
-    @Test("Leftovers come first, and the line is fair")
+    @Test("Leftovers and what is over a policy take turns, and the line is fair")
     func leftovers() {
+        func over(_ topic: Int, by messages: Int64) -> RetentionMachine.Removal {
+            .expired(topic, messages: messages, bytes: 0, throughMilliseconds: .min)
+        }
         var machine = Self.machine(Self.bounds(messages: 1), messages: 9, hasLeftovers: true)
         machine.add(
             messages: 9,
@@ -172,29 +175,51 @@ struct RetentionMachineTests {
         )
         let dueCount = machine.dueCount
         #expect(dueCount == 2)
+        Self.expectNext(&machine, at: 0, over(0, by: 8))
+        machine.removed(0, messages: 1, bytes: 0, left: .more, atMilliseconds: 0)
+        Self.expectNext(&machine, at: 0, over(1, by: 8), "each in its turn")
+        machine.removed(1, messages: 8, bytes: 8, left: .oldest(0), atMilliseconds: 0)
+        for left in Int64(6)...7 {
+            Self.expectNext(&machine, at: 0, over(0, by: 13 - left))
+            machine.removed(0, messages: 1, bytes: 0, left: .more, atMilliseconds: 0)
+        }
         Self.expectNext(&machine, at: 0, .leftovers(0))
         machine.freed(0, isDone: false, atMilliseconds: 0)
-        let second = RetentionMachine.Removal.expired(
-            1,
-            messages: 8,
-            bytes: 0,
-            throughMilliseconds: .min
-        )
-        Self.expectNext(&machine, at: 0, second, "each in its turn")
-        machine.removed(1, messages: 8, bytes: 8, left: .oldest(0), atMilliseconds: 0)
-        Self.expectNext(&machine, at: 0, .leftovers(0))
+        Self.expectNext(&machine, at: 0, over(0, by: 5))
+        machine.removed(0, messages: 6, bytes: 0, left: .nothing, atMilliseconds: 0)
+        Self.expectNext(&machine, at: 0, .leftovers(0), "also when nothing else is there")
         machine.freed(0, isDone: true, atMilliseconds: 0)
-        let first = RetentionMachine.Removal.expired(
-            0,
-            messages: 8,
-            bytes: 0,
-            throughMilliseconds: .min
-        )
-        Self.expectNext(&machine, at: 0, first)
-        machine.removed(0, messages: 8, bytes: 0, left: .oldest(0), atMilliseconds: 0)
         Self.expectNext(&machine, at: 0, nil)
         let left = machine.dueCount
         #expect(left == 0)
+    }
+
+    @Test("While a great many leftovers are freed, a topic keeps what its policy says")
+    func recreated() {
+        var machine = Self.machine(Self.bounds(messages: 100), hasLeftovers: true)
+        var freedTurns = 0
+        for turn in Int64(0)..<1_000 {
+            machine.appended(0, messages: 10, bytes: 10, atMilliseconds: turn * 10)
+            switch machine.next(atMilliseconds: turn * 10) {
+            case .expired(_, let messages, _, _):
+                let removed = min(messages, 20)
+                machine.removed(
+                    0,
+                    messages: removed,
+                    bytes: removed,
+                    left: removed < messages ? .more : .oldest(0),
+                    atMilliseconds: turn * 10
+                )
+            case .leftovers:
+                freedTurns += 1
+                machine.freed(0, isDone: false, atMilliseconds: turn * 10)
+            case nil:
+                Issue.record("there are leftovers at turn \(turn)")
+            }
+            let holds = machine.messages(0)
+            #expect(holds <= 130, "at turn \(turn)")
+        }
+        #expect(freedTurns >= 250)
     }
 
     @Test("Nothing is removed from a topic that somebody counts")

@@ -10,6 +10,9 @@ struct RetentionWalk: ~Copyable {
         var leftovers = 0
         var bounds: RetentionMachine.Bounds
         var holds = 0
+        /// Removals from what is kept since leftovers were freed, and the other way round.
+        var expiredTurns = 0
+        var leftoversTurns = 0
 
         var bytes: Int64 { self.messages.reduce(0) { $0 + $1.bytes } }
     }
@@ -117,6 +120,7 @@ struct RetentionWalk: ~Copyable {
             case .leftovers(let index), .expired(let index, _, _, _): index
             }
         self.check(self.topics[index].holds == 0, "removed from a topic on hold")
+        self.checkTurn(index, removal)
         guard !self.random.oneIn(10) else {
             self.machine.failed(index, atMilliseconds: self.now)
             return true
@@ -132,6 +136,22 @@ struct RetentionWalk: ~Copyable {
             "the counts of topic \(index) are wrong"
         )
         return true
+    }
+
+    /// Neither leftovers nor what is far over a policy wait for long.
+    private mutating func checkTurn(_ index: Int, _ removal: RetentionMachine.Removal) {
+        let topic = self.topics[index]
+        guard case .leftovers = removal else {
+            self.topics[index].leftoversTurns = 0
+            guard topic.leftovers > 0 else { return }
+            self.topics[index].expiredTurns += 1
+            self.check(topic.expiredTurns < 3, "leftovers of topic \(index) wait")
+            return
+        }
+        let isFarOver = topic.messages.count > topic.bounds.messagesMax.addingHalf
+        self.check(!isFarOver || topic.leftoversTurns == 0, "topic \(index) grows over its policy")
+        self.topics[index].leftoversTurns = isFarOver ? 1 : 0
+        self.topics[index].expiredTurns = 0
     }
 
     private mutating func free(_ index: Int) {
@@ -198,4 +218,9 @@ struct RetentionWalk: ~Copyable {
         }
         self.check(self.machine.dueCount == 0, "something is due for ever")
     }
+}
+
+extension Int64 {
+    /// One and a half of it.
+    fileprivate var addingHalf: Int64 { self == .max ? .max : self + self / 2 + 1 }
 }

@@ -154,13 +154,15 @@ struct LinePublisher {
     ) async throws {
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: .seconds(Self.queueSeconds))
-        while !self.log.admit(draft) {
+        var isLast = false
+        while !self.log.admit(draft, asksAgain: !isLast) {
             // What was admitted has to go before its room comes back.
             self.submit(&group, &bytes, receipts)
             await receipts.waitForAll()
             if let problem = receipts.problem { throw problem }
-            guard clock.now < deadline else { throw AdminProblem.queueFull }
+            guard !isLast else { throw AdminProblem.queueFull }
             try await clock.sleep(for: .milliseconds(5))
+            isLast = clock.now >= deadline
         }
         group.append(draft)
         bytes += draft.bytes

@@ -26,8 +26,10 @@ package protocol MessageLog: AnyObject, Sendable {
     /// Reserves room in the write queue for a draft that will be appended next, within the same
     /// turn of its loop: the log may wait a moment for it before it commits.
     ///
+    /// Where the queue is full, that counts as a refusal unless whoever asks will ask again.
+    ///
     /// - Returns: `false` when the queue is full; nothing is reserved then.
-    func admit(_ draft: Draft) -> Bool
+    func admit(_ draft: Draft, asksAgain: Bool) -> Bool
 
     /// Appends admitted drafts in order, all in one transaction.
     ///
@@ -172,4 +174,9 @@ package struct TailStart: Sendable {
         self.end = end
         self.firstIDs = firstIDs
     }
+}
+
+extension MessageLog {
+    /// The same for those who give up when there is no room.
+    package func admit(_ draft: Draft) -> Bool { self.admit(draft, asksAgain: false) }
 }

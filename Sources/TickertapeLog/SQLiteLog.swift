@@ -73,9 +73,9 @@ package final class SQLiteLog: MessageLog {
         self.shared.announce(to: observer)
     }
 
-    package func admit(_ draft: Draft) -> Bool {
+    package func admit(_ draft: Draft, asksAgain: Bool) -> Bool {
         let isAdmitted = self.shared.queue.admit(bytes: draft.bytes)
-        if !isAdmitted { self.shared.counters.withLock { $0.refusals += 1 } }
+        if !isAdmitted && !asksAgain { self.shared.counters.withLock { $0.refusals += 1 } }
         return isAdmitted
     }
 

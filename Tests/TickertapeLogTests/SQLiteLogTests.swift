@@ -227,6 +227,9 @@ struct SQLiteLogTests {
         try await LogFolder(limits).withLog { log in
             #expect((0..<4).map { _ in log.admit(draft) } == [true, true, true, false])
             #expect(!log.admit(tiny))
+            #expect(log.statistics().refusals == 2)
+            #expect(!log.admit(tiny, asksAgain: true))
+            #expect(log.statistics().refusals == 2, "who waits is not refused")
         }
     }
 

@@ -68,7 +68,7 @@ package final class SimulatedLog: MessageLog {
         }
     }
 
-    package func admit(_ draft: Draft) -> Bool {
+    package func admit(_ draft: Draft, asksAgain: Bool) -> Bool {
         self.state.withLock { state in
             guard state.admitted < self.queueMessagesMax else { return false }
             state.admitted += 1

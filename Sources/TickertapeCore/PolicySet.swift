@@ -2,6 +2,10 @@
 package struct PolicySet: Equatable, Sendable {
     /// The most specific first; the last is that of `**`.
     package private(set) var policies: [Policy]
+    /// Those of one topic each: no pattern is more specific.
+    private var exact: [TopicName: Policy] = [:]
+    /// The others, in their order.
+    private var general: [Policy] = []
 
     /// More are refused.
     package static let countMax = 1_000
@@ -16,11 +20,30 @@ package struct PolicySet: Equatable, Sendable {
 
     package init(_ policies: [Policy] = []) {
         self.policies = [Self.fallback]
-        for policy in policies { self.set(policy) }
+        self.general = [Self.fallback]
+        for policy in policies { self.put(policy) }
+        self.sort()
+    }
+
+    private mutating func sort() {
+        self.exact = [:]
+        self.general = []
+        for policy in self.policies {
+            if let topic = policy.pattern.topic {
+                self.exact[topic] = policy
+            } else {
+                self.general.append(policy)
+            }
+        }
     }
 
     /// Adds a policy, or puts it in the place of the one with the same pattern.
     package mutating func set(_ policy: Policy) {
+        self.put(policy)
+        self.sort()
+    }
+
+    private mutating func put(_ policy: Policy) {
         self.policies.removeAll { $0.pattern == policy.pattern }
         let index = self.policies.firstIndex { policy.pattern.isMoreSpecific(than: $0.pattern) }
         self.policies.insert(policy, at: index ?? self.policies.endIndex)
@@ -33,6 +56,7 @@ package struct PolicySet: Equatable, Sendable {
         guard let index = self.policies.firstIndex(where: { $0.pattern == pattern }) else {
             return false
         }
+        defer { self.sort() }
         if pattern == Self.fallback.pattern {
             self.policies[index] = Self.fallback
         } else {
@@ -48,7 +72,7 @@ package struct PolicySet: Equatable, Sendable {
 
     /// The one that applies to a topic.
     package func policy(for topic: TopicName) -> Policy {
-        self.policies.first { $0.pattern.matches(topic) } ?? Self.fallback
+        self.exact[topic] ?? self.general.first { $0.pattern.matches(topic) } ?? Self.fallback
     }
 }
 

@@ -39,6 +39,8 @@ struct Retention: ~Copyable {
     private var done: [Done] = []
     /// Removals that were begun in the open transaction.
     private var begun: [Int] = []
+    /// Topics whose count it has written, or would have with a removal.
+    private var written: [Int] = []
     /// Topics with messages that are in no row's count.
     var dirty: [Int] = []
     private var uncountedSum: Int64 = 0
@@ -102,7 +104,8 @@ struct Retention: ~Copyable {
         appended: [Int64: TopicCatalog.Appended],
         atMilliseconds now: Int64
     ) throws(SQLiteFailure) {
-        self.reviewSome(now)
+        let reviewEnd = ContinuousClock.now + .milliseconds(self.limits.retentionMilliseconds)
+        self.reviewSome(now, until: min(budget.deadline, reviewEnd))
         var budget = budget
         while !budget.isSpent, let removal = self.machine.next(atMilliseconds: now) {
             // Many small removals cost more than the messages.
@@ -113,6 +116,7 @@ struct Retention: ~Copyable {
                 try self.free(index, &budget)
             case .expired(let index, let messages, let bytes, let through):
                 self.begun.append(index)
+                self.written.append(index)
                 let wanted = MessageRemover.Wanted(
                     after: self.books[index].purgedThrough,
                     messages: messages,
@@ -212,14 +216,14 @@ struct Retention: ~Copyable {
         while left > 0, let index = self.overdue.popLast() {
             left -= 1
             // A removal has written it already.
-            guard !self.begun.contains(index) else { continue }
+            guard !self.written.contains(index) else { continue }
             try self.writeCount(index, appended[self.books[index].number])
         }
         guard self.uncountedSum > self.limits.uncountedMessagesMax else { return }
         while left > 0, let index = self.dirty.popLast() {
             left -= 1
             self.books[index].isDirty = false
-            guard self.books[index].uncounted > 0, !self.begun.contains(index) else { continue }
+            guard self.books[index].uncounted > 0, !self.written.contains(index) else { continue }
             try self.writeCount(index, appended[self.books[index].number])
         }
     }
@@ -236,6 +240,7 @@ struct Retention: ~Copyable {
             count
         )
         self.begun.append(index)
+        self.written.append(index)
         self.done.append(.counted(index, through: count.through))
     }
 
@@ -248,7 +253,7 @@ struct Retention: ~Copyable {
         _ content: Transaction.Content,
         atMilliseconds now: Int64
     ) -> (messages: Int64, bytes: Int64) {
-        for (name, number) in content.topicsToAdd { self.add(name, number, now) }
+        for (name, number) in content.topicsToAdd { self.add(TopicStart(number, name), now) }
         for (number, more) in content.appended {
             guard let index = self.indexByNumber[number] else {
                 preconditionFailure("a message was committed to a topic nobody added")
@@ -266,6 +271,7 @@ struct Retention: ~Copyable {
         for done in self.done { self.take(done, now, &removed) }
         self.done.removeAll(keepingCapacity: true)
         self.begun.removeAll(keepingCapacity: true)
+        self.written.removeAll(keepingCapacity: true)
         return removed
     }
 
@@ -277,6 +283,7 @@ struct Retention: ~Copyable {
         }
         self.done.removeAll(keepingCapacity: true)
         self.begun.removeAll(keepingCapacity: true)
+        self.written.removeAll(keepingCapacity: true)
     }
 
     private mutating func take(
@@ -312,24 +319,6 @@ struct Retention: ~Copyable {
         case .counted(let index, let through):
             self.noteCounted(index, through)
         }
-    }
-
-    private mutating func add(_ name: TopicName, _ number: Int64, _ now: Int64) {
-        self.add(
-            TopicStart(
-                number: number,
-                name: name,
-                lastID: 0,
-                isDeleted: false,
-                purgedThrough: 0,
-                countedThrough: 0,
-                messages: 0,
-                bytes: 0,
-                uncounted: 0,
-                hasLeftovers: false
-            ),
-            now
-        )
     }
 
     private mutating func noteUncounted(_ index: Int, _ count: Int64) {
@@ -376,20 +365,24 @@ struct Retention: ~Copyable {
 
     private static let changedMax = 16
 
-    private mutating func reviewSome(_ now: Int64) {
+    private mutating func reviewSome(_ now: Int64, until deadline: ContinuousClock.Instant) {
         guard !self.changed.isEmpty else { return }
         let names = self.shared.catalog.table.names
         assert(names.count == self.books.count, "the catalog has the same topics, in one order")
         let end = min(self.reviewed + self.limits.reviewedTopicsMax, self.books.count)
-        for index in self.reviewed..<end
-        where self.changed.contains(where: { $0.matches(names[index]) }) {
-            self.machine.assign(
-                index,
-                .init(self.policies.policy(for: names[index])),
-                atMilliseconds: now
-            )
+        while self.reviewed < end {
+            let index = self.reviewed
+            self.reviewed += 1
+            if self.changed.contains(where: { $0.matches(names[index]) }) {
+                self.machine.assign(
+                    index,
+                    .init(self.policies.policy(for: names[index])),
+                    atMilliseconds: now
+                )
+            }
+            // Publishers may wait, and there may be many policies to match.
+            if self.reviewed % 64 == 0 && ContinuousClock.now >= deadline { break }
         }
-        self.reviewed = end
-        if end == self.books.count { self.changed = [] }
+        if self.reviewed == self.books.count { self.changed = [] }
     }
 }

@@ -88,3 +88,21 @@ struct TopicStart {
         return (statement.int64(0), statement.int64(1))
     }
 }
+
+extension TopicStart {
+    /// A topic that nobody has published to yet.
+    init(_ number: Int64, _ name: TopicName) {
+        self.init(
+            number: number,
+            name: name,
+            lastID: 0,
+            isDeleted: false,
+            purgedThrough: 0,
+            countedThrough: 0,
+            messages: 0,
+            bytes: 0,
+            uncounted: 0,
+            hasLeftovers: false
+        )
+    }
+}

@@ -83,4 +83,27 @@ struct PolicySetTests {
         #expect(isRemoved == [true, false])
         #expect(policies.policy(for: name) == general)
     }
+
+    @Test("The policy of a topic is the first of those that match, whatever was set and removed")
+    func walk() throws {
+        let seed = Seed()
+        var random = seed.generator
+        let levels = ["a", "b", "é", "*"]
+        var policies = PolicySet()
+        for step in 0..<1_000 {
+            var parts = (0..<random.int(1...3)).map { _ in random.pick(levels) }
+            if random.oneIn(4) { parts.append("**") }
+            let pattern = try TopicPattern(parts.joined(separator: "/"))
+            if random.oneIn(3) {
+                _ = policies.remove(pattern)
+            } else {
+                policies.set(Policy(pattern: pattern, maxMessages: Int64(step + 1)))
+            }
+            let names = (0..<random.int(1...3)).map { _ in random.pick(["a", "b", "é"]) }
+            let topic = try TopicName(names.joined(separator: "/"))
+            let first = try #require(policies.policies.first { $0.pattern.matches(topic) })
+            #expect(policies.policy(for: topic) == first, "\(topic) at step \(step), \(seed)")
+        }
+        #expect(policies == PolicySet(policies.policies), "\(seed)")
+    }
 }

@@ -146,6 +146,46 @@ struct RetentionTests {
         #expect(try folder.number(wrong) == 0)
     }
 
+    @Test("A new policy reaches every topic, some at a time", .timeLimit(.minutes(1)))
+    func review() async throws {
+        var limits = Limits()
+        limits.reviewedTopicsMax = 7
+        limits.retentionPauseMilliseconds = 1
+        try await LogFolder(limits).withLog { log async throws in
+            let drafts = try (0..<200).map { try draft("t/\($0 % 100)") }
+            _ = await log.append(drafts)
+            #expect(try await log.set(try self.policy("t/*", messages: 1)))
+            #expect(try await log.set(try self.policy("t/99", messages: 2)))
+            await self.settle(log) { log.statistics().messageCount == 101 }
+            #expect(log.topics.messageCounts.last == 2)
+        }
+    }
+
+    @Test("Counts are written also while rows of the topic are freed", .timeLimit(.minutes(1)))
+    func countBesideLeftovers() async throws {
+        var limits = Limits()
+        limits.uncountedTopicMessagesMax = 10
+        // So that rows are left the whole time.
+        limits.retentionMessagesMin = 1
+        limits.retentionMessagesMax = 1
+        limits.retentionPauseMilliseconds = 1_000
+        let folder = try LogFolder(limits)
+        let copy = try LogFolder(limits)
+        try await folder.withLog { log async throws in
+            _ = await log.append(try (0..<1_000).map { _ in try draft("a") })
+            #expect(try await log.delete("a")?.messages == 1_000)
+            for _ in 0..<100 { _ = await log.append(try draft("a")) }
+            for suffix in ["", "-wal"] {
+                try FileManager.default.copyItem(
+                    atPath: folder.databasePath + suffix,
+                    toPath: copy.databasePath + suffix
+                )
+            }
+        }
+        #expect(try #require(try copy.number("SELECT min(id) FROM messages")) < 1_000)
+        #expect(try #require(try copy.number("SELECT counted_through FROM topics")) > 1_080)
+    }
+
     @Test("A log of the first schema is taken over whole")
     func migration() async throws {
         let folder = try LogFolder()

@@ -82,10 +82,15 @@ struct OutsideTests {
     func release() async throws {
         try await self.withBroker(SimulatedLog(.immediate)) { broker, loops in
             let fanout = broker.fanout(on: loops[0])
-            let made = Task { await broker.signal(for: try filter("a")) != nil }
-            while !fanout.isFollowed { await loops[0].run() }
-            let isMade = try await made.value
-            #expect(isMade)
+            /// The signal, which nobody else holds; it is watched for before it can be let go of.
+            func make() async throws -> MessageSignal? {
+                let made = Task { await broker.signal(for: try filter("a")) }
+                while !fanout.isFollowed { await loops[0].run() }
+                return try await made.value
+            }
+            var signal = try await make()
+            #expect(signal != nil)
+            signal = nil
             while fanout.isFollowed { await loops[0].run() }
         }
     }

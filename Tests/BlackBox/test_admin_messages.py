@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from broker import wait_for
 from admin import Admin, segment
 from wire import Closed, check_problem, encode_request
 
@@ -251,15 +252,14 @@ def test_a_stream_of_a_pattern_outlives_its_topics(admin, topic):
 
 
 def test_a_client_that_leaves_frees_its_place(admin, topic):
-    for _ in range(3):
-        crowd = []
-        for _ in range(35):
-            connection = admin.connect()
+    def follows():
+        with admin.connect() as connection:
             connection.send(encode_request("GET", f"/v1/events?topic={segment(topic)}"))
-            crowd.append(connection)
-        for connection in crowd:
-            assert connection.head().status == 200
-            connection.close()
+            return connection.head().status == 200
+
+    # More than there are places for streams, and for connections.
+    for _ in range(60):
+        wait_for(follows, what="a place for the next")
     assert admin.get("/v1/status")["state"] == "serving"
 
 

@@ -26,10 +26,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
     ],
     targets: [
         .target(name: "TickertapeCore", swiftSettings: settings),
@@ -70,15 +73,32 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "TickertapeAccess",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeWire",
+                "TickertapeLog",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "TickertapeServer",
             dependencies: [
                 "TickertapeCore",
                 "TickertapeWire",
                 "TickertapeLog",
                 "TickertapeBroker",
+                "TickertapeAccess",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
@@ -92,6 +112,7 @@ let package = Package(
                 "TickertapeWire",
                 "TickertapeLog",
                 "TickertapeBroker",
+                "TickertapeAccess",
                 "TickertapeServer",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -117,6 +138,7 @@ let package = Package(
                 "TickertapeWire",
                 "TickertapeLog",
                 "TickertapeBroker",
+                "TickertapeAccess",
                 "TickertapeServer",
                 "TickertapeAdmin",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -178,12 +200,26 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "TickertapeAccessTests",
+            dependencies: [
+                "TickertapeCore",
+                "TickertapeLog",
+                "TickertapeWire",
+                "TickertapeAccess",
+                "TickertapeTestSupport",
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "TickertapeServerTests",
             dependencies: [
                 "TickertapeCore",
                 "TickertapeWire",
                 "TickertapeLog",
                 "TickertapeBroker",
+                "TickertapeAccess",
                 "TickertapeServer",
                 "TickertapeTestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -199,6 +235,7 @@ let package = Package(
                 "TickertapeWire",
                 "TickertapeLog",
                 "TickertapeBroker",
+                "TickertapeAccess",
                 "TickertapeServer",
                 "TickertapeAdmin",
                 "TickertapeTestSupport",

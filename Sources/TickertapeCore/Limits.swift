@@ -205,6 +205,43 @@ package struct Limits: Sendable {
     /// Seconds the peer has to answer a close.
     package var closeSeconds = 2.0
 
+    // Credentials.
+
+    /// A longer credential is answered 401.
+    package var credentialBytesMax = 8_192
+    /// Credentials whose signature was checked, and what came of it; above, all are forgotten.
+    package var verifiedCredentialsMax = 10_000
+    /// Seconds before its end at which a stream is told.
+    package var expiringSeconds = 30
+    /// Seconds a WebSocket that came without a credential has to send one, where nothing is granted
+    /// without.
+    package var authSeconds = 10.0
+    /// Seconds a browser may keep the answer to a preflight; browsers have their own bounds.
+    package var preflightSeconds = 7_200
+
+    // Fair shares. A client is its token, or without one its address (IPv6: the first 64 bits).
+
+    /// Connections of one address; above, requests are answered 429 `too_many_client_connections`.
+    ///
+    /// Nothing: half of `connectionsMax`, and no bound for loopback. Option
+    /// `--client-max-connections`.
+    package var clientConnectionsMax: Int?
+    /// Event streams and WebSockets of one client; above, as with `streamsMax`.
+    ///
+    /// Nothing: half of `streamsMax`, and no bound for loopback. Option `--client-max-streams`.
+    package var clientStreamsMax: Int?
+    /// Publishes per second of one client; above, 429 `rate_limited`. One second's worth may come
+    /// at once.
+    ///
+    /// Nothing: no bound. Option `--client-publishes-per-second`.
+    package var clientPublishesPerSecond: Double?
+    /// The same in bytes of payload; a message of the largest size may always come at once.
+    ///
+    /// Nothing: no bound. Option `--client-bytes-per-second`.
+    package var clientBytesPerSecond: Double?
+    /// Seconds a connection that publishes too fast is not read, at most.
+    package var throttleSecondsMax = 1.0
+
     // Stopping.
 
     /// Seconds a drain waits for publishes in flight and for streams to take their end.

@@ -9,7 +9,7 @@ struct Answered {
     let status: StaticString
     let type: StaticString
     let body: ByteBuffer
-    let fields: [(StaticString, String)]
+    let fields: ResponseFields
 
     static func json(_ body: ByteBuffer) -> Answered {
         Answered(status: "200 OK", type: "application/json", body: body, fields: [])

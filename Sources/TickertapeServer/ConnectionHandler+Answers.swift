@@ -10,7 +10,8 @@ extension ConnectionHandler {
         let bytes = self.server.response.problem(
             problem,
             isHead: end.isHead,
-            self.connection(after: end, isLast: true)
+            self.connection(after: end, isLast: true),
+            fields: end.fields
         )
         self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
         self.writeAnswers()
@@ -19,7 +20,10 @@ extension ConnectionHandler {
     /// Answers the one request that is running: there is nothing, and never will be.
     func finishWithoutContent(_ end: RequestEnd) {
         self.current = .none
-        let bytes = self.server.response.noContent(self.connection(after: end, isLast: true))
+        let bytes = self.server.response.noContent(
+            self.connection(after: end, isLast: true),
+            fields: end.fields
+        )
         self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
         self.writeAnswers()
     }
@@ -192,6 +196,7 @@ extension ConnectionHandler: PublishReply {
                 id: id,
                 topic: topic,
                 connection,
+                fields: answer.end.fields,
                 into: &bytes
             )
         case .alreadyStored(let id):
@@ -200,21 +205,29 @@ extension ConnectionHandler: PublishReply {
                 id: id,
                 topic: topic,
                 connection,
+                fields: answer.end.fields,
                 into: &bytes
             )
         case .idempotencyKeyReused:
             bytes = self.server.response.problem(
                 .idempotencyKeyReused,
                 isHead: false,
-                connection
+                connection,
+                fields: answer.end.fields
             )
         case .refused(let refusal):
-            bytes = self.server.response.problem(Problem(refusal), isHead: false, connection)
+            bytes = self.server.response.problem(
+                Problem(refusal),
+                isHead: false,
+                connection,
+                fields: answer.end.fields
+            )
         case .failed(let error):
             bytes = self.server.response.problem(
                 Problem(error, self.server),
                 isHead: false,
-                connection
+                connection,
+                fields: answer.end.fields
             )
         }
         self.answers[index].bytes = bytes

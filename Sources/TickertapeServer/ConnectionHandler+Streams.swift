@@ -22,13 +22,17 @@ extension ConnectionHandler {
             let retryMilliseconds =
                 problem.code == .draining
                 ? jitteredRetryMilliseconds() : overloadRetryMilliseconds()
-            var bytes = self.server.response.eventStreamHead(framing)
+            var bytes = self.server.response.eventStreamHead(framing, fields: end.fields)
             bytes.writeImmutableBuffer(framing.farewell(retryMilliseconds: retryMilliseconds))
             self.write(bytes)
             self.linger()
             return
         }
-        let stream = EventStreamHandler(server: self.server, framing: framing)
+        let stream = EventStreamHandler(
+            server: self.server,
+            framing: framing,
+            fields: end.fields
+        )
         guard self.giveWay(to: stream) else { return }
         stream.start(query)
         self.leave()
@@ -46,7 +50,7 @@ extension ConnectionHandler {
         )
         guard self.giveWay(to: handler) else { return }
         handler.start(
-            self.server.response.webSocketHead(offer),
+            self.server.response.webSocketHead(offer, fields: end.fields),
             hasChosenProtocol: offer.subprotocol != nil
         )
         self.leave()

@@ -339,7 +339,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
                 answered.body,
                 isHead: end.isHead,
                 self.connection(after: end, isLast: true),
-                fields: answered.fields
+                fields: answered.fields + end.fields
             )
             self.answers[self.answers.index(before: self.answers.endIndex)].bytes = bytes
             self.writeAnswers()

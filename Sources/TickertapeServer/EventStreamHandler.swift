@@ -21,11 +21,11 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     /// The head of the response; leaves with what is written first.
     private var head: ByteBuffer?
 
-    init(server: LoopServer, framing: StreamFraming) {
+    init(server: LoopServer, framing: StreamFraming, fields: ResponseFields) {
         self.server = server
         self.framing = framing
         self.format = .eventStream(framing)
-        self.head = server.response.eventStreamHead(framing)
+        self.head = server.response.eventStreamHead(framing, fields: fields)
     }
 
     func start(_ query: SubscribeQuery) {

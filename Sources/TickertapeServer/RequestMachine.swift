@@ -23,7 +23,12 @@ struct RequestEnd {
     var mustClose = false
     var isHTTP10 = false
     var acceptsEventStream = false
+    /// Fields that every answer to it has, errors included.
+    var fields: ResponseFields = []
 }
+
+/// Names and values, in the order they are sent.
+typealias ResponseFields = [(name: StaticString, value: String)]
 
 /// Puts requests together from their parts and checks them on the way.
 ///

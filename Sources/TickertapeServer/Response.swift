@@ -28,9 +28,11 @@ struct Response {
         id: Int64,
         topic: TopicName,
         _ connection: Connection,
+        fields: ResponseFields,
         into buffer: inout ByteBuffer
     ) {
         self.writeStart(status, "application/json", connection, into: &buffer)
+        Self.write(fields, into: &buffer)
         self.receipt(of: topic).write(id: id, into: &buffer)
     }
 
@@ -48,27 +50,23 @@ struct Response {
         _ body: ByteBuffer,
         isHead: Bool,
         _ connection: Connection,
-        fields: [(StaticString, String)] = []
+        fields: ResponseFields
     ) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: body.readableBytes + 320)
         self.writeStart(status, type, connection, into: &buffer)
         buffer.writeStaticString("Cache-Control: no-store\r\n")
-        for (name, value) in fields {
-            buffer.writeStaticString(name)
-            buffer.writeStaticString(": ")
-            buffer.writeString(value)
-            buffer.writeStaticString("\r\n")
-        }
+        Self.write(fields, into: &buffer)
         self.writeBody(body, isHead: isHead, into: &buffer)
         return buffer
     }
 
     /// An answer without a body (RFC 9110 §15.3.5).
-    func noContent(_ connection: Connection) -> ByteBuffer {
+    func noContent(_ connection: Connection, fields: ResponseFields) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 160)
         buffer.writeStaticString("HTTP/1.1 204 No Content\r\nDate: ")
         buffer.writeString(self.date)
         buffer.writeStaticString("\r\nCache-Control: no-store\r\n")
+        Self.write(fields, into: &buffer)
         switch connection {
         case .keep: break
         case .close: buffer.writeStaticString("Connection: close\r\n")
@@ -77,10 +75,15 @@ struct Response {
         return buffer
     }
 
-    func problem(_ problem: Problem, isHead: Bool, _ connection: Connection) -> ByteBuffer {
+    func problem(
+        _ problem: Problem,
+        isHead: Bool,
+        _ connection: Connection,
+        fields: ResponseFields
+    ) -> ByteBuffer {
         var body = ByteBufferAllocator().buffer(capacity: 256)
         problem.write(into: &body)
-        var fields: [(StaticString, String)] = []
+        var fields = fields
         if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
         if let allow = problem.allow { fields.append(("Allow", allow)) }
         var connection = connection
@@ -104,7 +107,7 @@ struct Response {
     }
 
     /// The end of HTTP on a connection that becomes a WebSocket (RFC 6455 §4.2.2).
-    func webSocketHead(_ offer: WebSocketOffer) -> ByteBuffer {
+    func webSocketHead(_ offer: WebSocketOffer, fields: ResponseFields) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 512)
         buffer.writeStaticString(
             """
@@ -121,12 +124,14 @@ struct Response {
             buffer.writeStaticString("\r\nSec-WebSocket-Extensions: ")
             buffer.writeString(compression.responseField)
         }
-        buffer.writeStaticString("\r\n\r\n")
+        buffer.writeStaticString("\r\n")
+        Self.write(fields, into: &buffer)
+        buffer.writeStaticString("\r\n")
         return buffer
     }
 
     /// The head of an event stream; its body follows until the connection ends.
-    func eventStreamHead(_ framing: StreamFraming) -> ByteBuffer {
+    func eventStreamHead(_ framing: StreamFraming, fields: ResponseFields) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 256)
         buffer.writeStaticString("HTTP/1.1 200 OK\r\nDate: ")
         buffer.writeString(self.date)
@@ -136,11 +141,21 @@ struct Response {
             X-Accel-Buffering: no\r\n
             """
         )
+        Self.write(fields, into: &buffer)
         switch framing {
         case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
         case .plain: buffer.writeStaticString("Connection: close\r\n\r\n")
         }
         return buffer
+    }
+
+    private static func write(_ fields: ResponseFields, into buffer: inout ByteBuffer) {
+        for (name, value) in fields {
+            buffer.writeStaticString(name)
+            buffer.writeStaticString(": ")
+            buffer.writeString(value)
+            buffer.writeStaticString("\r\n")
+        }
     }
 
     private func writeStart(
@@ -209,6 +224,8 @@ extension Problem.Code {
     var statusLine: StaticString {
         switch self.status {
         case 400: "400 Bad Request"
+        case 401: "401 Unauthorized"
+        case 403: "403 Forbidden"
         case 404: "404 Not Found"
         case 405: "405 Method Not Allowed"
         case 408: "408 Request Timeout"
@@ -221,6 +238,7 @@ extension Problem.Code {
         case 417: "417 Expectation Failed"
         case 422: "422 Unprocessable Content"
         case 426: "426 Upgrade Required"
+        case 429: "429 Too Many Requests"
         case 431: "431 Request Header Fields Too Large"
         case 503: "503 Service Unavailable"
         case 505: "505 HTTP Version Not Supported"

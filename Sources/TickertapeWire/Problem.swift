@@ -13,6 +13,11 @@ package struct Problem: Error, Sendable, Equatable {
         case repeatedParameter = "repeated_parameter"
         case tooManyTopics = "too_many_topics"
         case invalidBody = "invalid_body"
+        case unauthorized = "unauthorized"
+        case invalidToken = "invalid_token"
+        case forbidden = "forbidden"
+        case forbiddenOrigin = "forbidden_origin"
+        case forbiddenHost = "forbidden_host"
         case notFound = "not_found"
         case messageNotFound = "message_not_found"
         case topicNotFound = "topic_not_found"
@@ -29,6 +34,9 @@ package struct Problem: Error, Sendable, Equatable {
         case expectationFailed = "expectation_failed"
         case idempotencyKeyReused = "idempotency_key_reused"
         case headersTooLarge = "headers_too_large"
+        case rateLimited = "rate_limited"
+        case tooManyClientConnections = "too_many_client_connections"
+        case tooManyClientStreams = "too_many_client_streams"
         case queueFull = "queue_full"
         case draining = "draining"
         case logUnavailable = "log_unavailable"
@@ -87,6 +95,8 @@ extension Problem.Code {
             .invalidParameter, .unknownParameter, .repeatedParameter, .tooManyTopics,
             .invalidBody, .badHandshake, .invalidCommand, .unknownCommand, .tooManySubscriptions:
             400
+        case .unauthorized, .invalidToken: 401
+        case .forbidden, .forbiddenOrigin, .forbiddenHost: 403
         case .notFound, .messageNotFound, .topicNotFound, .unknownSubscription: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
@@ -100,6 +110,7 @@ extension Problem.Code {
         case .expectationFailed: 417
         case .idempotencyKeyReused: 422
         case .upgradeRequired, .webSocketVersion: 426
+        case .rateLimited, .tooManyClientConnections, .tooManyClientStreams: 429
         case .headersTooLarge: 431
         case .queueFull, .draining, .logUnavailable, .tooManyStreams: 503
         case .httpVersion: 505
@@ -119,6 +130,11 @@ extension Problem.Code {
         case .repeatedParameter: "A parameter stands more than once"
         case .tooManyTopics: "Too many topics for one stream"
         case .invalidBody: "The body is not what this request takes"
+        case .unauthorized: "This needs a token"
+        case .invalidToken: "The token is not good"
+        case .forbidden: "The token does not grant this"
+        case .forbiddenOrigin: "Pages of this origin are not served"
+        case .forbiddenHost: "This host name is not served"
         case .notFound: "There is nothing here"
         case .messageNotFound: "The topic has no message with this id"
         case .topicNotFound: "There is no topic of this name"
@@ -135,6 +151,9 @@ extension Problem.Code {
         case .expectationFailed: "This expectation cannot be met"
         case .idempotencyKeyReused: "The idempotency key was used for another message"
         case .headersTooLarge: "The header is too large"
+        case .rateLimited: "This client publishes too fast"
+        case .tooManyClientConnections: "Too many connections of one client"
+        case .tooManyClientStreams: "Too many event streams of one client"
         case .queueFull: "The write queue is full"
         case .draining: "The broker is stopping"
         case .logUnavailable: "The log cannot be written"

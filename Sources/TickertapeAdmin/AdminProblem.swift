@@ -11,9 +11,6 @@ import TickertapeWire
 /// The codes of the public API keep their meaning; those that only operators meet are here.
 struct AdminProblem: Error, Equatable {
     enum Code: String, CaseIterable {
-        case unauthorized
-        case forbiddenHost = "forbidden_host"
-        case forbiddenOrigin = "forbidden_origin"
         case topicExists = "topic_exists"
         case policyNotFound = "policy_not_found"
         case tooManyPolicies = "too_many_policies"
@@ -86,7 +83,7 @@ struct AdminProblem: Error, Equatable {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let seconds = self.retryAfterSeconds { headers[.retryAfter] = "\(seconds)" }
         if let allow = self.allow { headers[.allow] = allow }
-        if self.code == Code.unauthorized.rawValue {
+        if self.code == Problem.Code.unauthorized.rawValue {
             // Both are offered: programs take the first, browsers ask for a password.
             headers.append(
                 HTTPField(name: .wwwAuthenticate, value: "Bearer realm=\"tickertape\"")
@@ -109,8 +106,6 @@ struct AdminProblem: Error, Equatable {
 extension AdminProblem.Code {
     var status: Int {
         switch self {
-        case .unauthorized: 401
-        case .forbiddenHost, .forbiddenOrigin: 403
         case .policyNotFound, .subscriberNotFound: 404
         case .topicExists, .tooManyPolicies: 409
         case .internalError: 500
@@ -119,9 +114,6 @@ extension AdminProblem.Code {
 
     var title: String {
         switch self {
-        case .unauthorized: "The admin token is missing or wrong"
-        case .forbiddenHost: "The request was meant for another host"
-        case .forbiddenOrigin: "The request comes from another site"
         case .topicExists: "The topic exists already"
         case .policyNotFound: "There is no such policy"
         case .tooManyPolicies: "There are too many policies"

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import TickertapeWire
 
 /// Who may come in at all, before anything of a request is looked at.
 struct RequestGuard: Sendable {

@@ -12,12 +12,18 @@ package struct Policy: Hashable, Sendable {
     package var maxBytes: Int64?
     /// A larger payload is refused; the broker's own limit applies besides.
     package var maxMessageBytes: Int?
+    /// The messages a second that one client may publish to the topics of the pattern, together.
+    package var maxPublishesPerSecond: Double?
+    /// Their bytes of payload.
+    package var maxPublishBytesPerSecond: Double?
     /// Whether a publish to a topic that does not exist creates it.
     package var createsTopics: Bool
     /// For people; at most `descriptionBytesMax`.
     package var description: String
 
     package static let descriptionBytesMax = 1_024
+    /// What a rate can be: up to the largest whole number that JSON carries without loss.
+    package static let rates = 0.001...9_007_199_254_740_991
 
     package init(
         pattern: TopicPattern,
@@ -25,6 +31,8 @@ package struct Policy: Hashable, Sendable {
         maxMessages: Int64? = nil,
         maxBytes: Int64? = nil,
         maxMessageBytes: Int? = nil,
+        maxPublishesPerSecond: Double? = nil,
+        maxPublishBytesPerSecond: Double? = nil,
         createsTopics: Bool = true,
         description: String = ""
     ) {
@@ -33,6 +41,8 @@ package struct Policy: Hashable, Sendable {
         self.maxMessages = maxMessages
         self.maxBytes = maxBytes
         self.maxMessageBytes = maxMessageBytes
+        self.maxPublishesPerSecond = maxPublishesPerSecond
+        self.maxPublishBytesPerSecond = maxPublishBytesPerSecond
         self.createsTopics = createsTopics
         self.description = description
     }
@@ -40,5 +50,10 @@ package struct Policy: Hashable, Sendable {
     /// Whether it removes messages at all.
     package var hasRetention: Bool {
         self.maxAgeSeconds != nil || self.maxMessages != nil || self.maxBytes != nil
+    }
+
+    /// Whether it bounds how fast a client publishes.
+    package var hasPublishRates: Bool {
+        self.maxPublishesPerSecond != nil || self.maxPublishBytesPerSecond != nil
     }
 }

@@ -65,6 +65,9 @@ package struct PolicySet: Equatable, Sendable {
         return true
     }
 
+    /// Whether a policy bounds how fast a client publishes.
+    package var hasPublishRates: Bool { self.policies.contains { $0.hasPublishRates } }
+
     /// All that match a topic, the one that applies first.
     package func matching(_ topic: TopicName) -> [Policy] {
         self.policies.filter { $0.pattern.matches(topic) }

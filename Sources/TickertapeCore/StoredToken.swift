@@ -15,6 +15,9 @@ package struct StoredToken: Hashable, Sendable {
     package let note: String
 
     package static let noteBytesMax = 256
+    /// Ten years with their leap days; what ends by itself ends no later than that after it was
+    /// made.
+    package static let lifetimeDaysMax: Int64 = 3_660
 
     package init(
         id: Int64,
@@ -35,6 +38,24 @@ package struct StoredToken: Hashable, Sendable {
         self.revokedMilliseconds = revokedMilliseconds
         self.note = note
     }
+
+    package enum State: String, CaseIterable, Sendable {
+        case active
+        case expired
+        case revoked
+    }
+
+    package func state(atMilliseconds now: Int64) -> State {
+        if self.revokedMilliseconds != nil { return .revoked }
+        guard let expires = self.expiresMilliseconds else { return .active }
+        return expires <= now ? .expired : .active
+    }
+
+    /// When it was no longer good, or will be: the earlier of the two; nothing when it stays good.
+    package var endMilliseconds: Int64? {
+        guard let expires = self.expiresMilliseconds else { return self.revokedMilliseconds }
+        return min(expires, self.revokedMilliseconds ?? .max)
+    }
 }
 
 /// The tokens of a broker, those that are no longer good included.
@@ -43,7 +64,11 @@ package struct TokenSet: Sendable {
     private var byID: [Int64: StoredToken] = [:]
 
     /// More that are good at a time are refused.
+    ///
+    /// So many are kept in all: for a new one, those that ended first are forgotten.
     package static let countMax = 100_000
+    /// How long one that has ended is kept, to be looked up; removed when the log is next opened.
+    package static let endedDaysKept: Int64 = 30
 
     package init(_ tokens: [StoredToken] = []) {
         for token in tokens { self.put(token) }
@@ -66,6 +91,20 @@ package struct TokenSet: Sendable {
     package func token(id: Int64) -> StoredToken? { self.byID[id] }
 
     package var count: Int { self.byID.count }
+
+    /// Those that are good.
+    package func activeCount(atMilliseconds now: Int64) -> Int {
+        self.byID.values.count { $0.state(atMilliseconds: now) == .active }
+    }
+
+    /// The numbers of those that have ended, the earliest first, so many at most.
+    package func firstEnded(_ count: Int, atMilliseconds now: Int64) -> [Int64] {
+        let ended = self.byID.values.filter { $0.state(atMilliseconds: now) != .active }
+        let earliest = ended.sorted {
+            ($0.endMilliseconds ?? .max, $0.id) < ($1.endMilliseconds ?? .max, $1.id)
+        }
+        return earliest.prefix(count).map(\.id)
+    }
 
     /// In the order they were made.
     package var tokens: [StoredToken] { self.byID.values.sorted { $0.id < $1.id } }

@@ -10,6 +10,7 @@ enum DatabaseFile {
     private static let migrations: [(name: String, sql: [UInt8])] = [
         ("0001_messages", PackageResources._001_messages_sql),
         ("0002_policies", PackageResources._002_policies_sql),
+        ("0003_tokens", PackageResources._003_tokens_sql),
     ]
 
     /// How long a connection waits for another that writes.

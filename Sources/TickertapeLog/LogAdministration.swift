@@ -16,6 +16,19 @@ package protocol LogAdministration: AnyObject, Sendable {
     /// - Returns: `false` when no policy has this pattern.
     func removePolicy(_ pattern: TopicPattern) async throws(LogError) -> Bool
 
+    /// As they are good, or no longer, now.
+    var tokens: TokenBoard { get }
+
+    /// Makes a token good; durable when it returns, and on the board.
+    ///
+    /// - Returns: Nothing when there would be more than `TokenSet.countMax` good ones.
+    func createToken(_ token: NewToken) async throws(LogError) -> StoredToken?
+
+    /// Makes a token good no longer; one that was revoked stays as it was.
+    ///
+    /// - Returns: The token as it is now; nothing when there is none with this number.
+    func revokeToken(id: Int64) async throws(LogError) -> StoredToken?
+
     /// Creates a topic without messages.
     ///
     /// - Returns: `false` when there is one of this name.
@@ -53,6 +66,29 @@ package protocol LogAdministration: AnyObject, Sendable {
 
     /// Counters and sizes.
     func statistics() -> LogStatistics
+}
+
+/// A token that gets its number, and the time it is made at, from the log.
+package struct NewToken: Sendable {
+    package let hash: [UInt8]
+    package let hint: String
+    package let grant: Grant
+    package let expiresMilliseconds: Int64?
+    package let note: String
+
+    package init(
+        hash: [UInt8],
+        hint: String,
+        grant: Grant,
+        expiresMilliseconds: Int64?,
+        note: String
+    ) {
+        self.hash = hash
+        self.hint = hint
+        self.grant = grant
+        self.expiresMilliseconds = expiresMilliseconds
+        self.note = note
+    }
 }
 
 /// What was or would be removed from one topic.
@@ -153,6 +189,8 @@ package struct LogStatistics: Sendable {
     package var bytesRemoved: Int64 = 0
     /// Topics of which something is still to be removed.
     package var topicsDue = 0
+    /// Access tokens that are good.
+    package var activeTokens = 0
 
     package init() {}
 }

@@ -7,6 +7,7 @@ import TickertapeCore
 final class LogShared: Sendable {
     let queue: WriteQueue
     let catalog = TopicCatalog()
+    let tokens: TokenBoard
     /// The largest id that is durable.
     let head: Atomic<Int64>
     let isWritable = Atomic<Bool>(true)
@@ -20,8 +21,14 @@ final class LogShared: Sendable {
         let observe: @Sendable (Announcement) -> Void
     }
 
-    init(head: Int64, policies: PolicySet = PolicySet(), limits: Limits) {
+    init(
+        head: Int64,
+        policies: PolicySet = PolicySet(),
+        tokens: TokenSet = TokenSet(),
+        limits: Limits
+    ) {
         self.queue = WriteQueue(limits: limits)
+        self.tokens = TokenBoard(tokens)
         self.head = Atomic(head)
         self.policiesInForce = Mutex(policies)
     }

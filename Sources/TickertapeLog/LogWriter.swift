@@ -23,6 +23,7 @@ final class LogWriter {
     var transaction: Transaction
     var retention: Retention
     let policyTable: PolicyTable
+    let tokenTable: TokenTable
     var shrinker: FileShrinker
     /// When the open transaction got its first message.
     private var opened = ContinuousClock.now
@@ -58,6 +59,7 @@ final class LogWriter {
         self.transaction = try Transaction(database, shared: shared, limits: limits)
         self.retention = try Retention(database, shared: shared, topics: topics, limits: limits)
         self.policyTable = try PolicyTable(database)
+        self.tokenTable = try TokenTable(database)
         self.shrinker = try FileShrinker(database, limits: limits)
         self.walPages.initialize(to: 0)
         sqlite3_wal_hook(

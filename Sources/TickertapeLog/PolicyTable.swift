@@ -14,7 +14,8 @@ struct PolicyTable {
             """
             INSERT OR REPLACE INTO policies
             (pattern, max_age_seconds, max_messages, max_bytes, max_message_bytes, creates_topics,
-            description) VALUES (?, ?, ?, ?, ?, ?, ?)
+            description, max_publishes_per_second, max_publish_bytes_per_second)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         )
         self.delete = try PreparedStatement(database, "DELETE FROM policies WHERE pattern = ?")
@@ -28,6 +29,8 @@ struct PolicyTable {
         self.insert.bind(policy.maxMessageBytes.map { Int64($0) }, at: 5)
         self.insert.bind(policy.createsTopics ? 1 : 0, at: 6)
         self.insert.bind(policy.description, at: 7)
+        self.insert.bind(policy.maxPublishesPerSecond, at: 8)
+        self.insert.bind(policy.maxPublishBytesPerSecond, at: 9)
         try self.insert.run()
     }
 
@@ -43,7 +46,8 @@ struct PolicyTable {
             database,
             """
             SELECT pattern, max_age_seconds, max_messages, max_bytes, max_message_bytes,
-            creates_topics, description FROM policies
+            creates_topics, description, max_publishes_per_second, max_publish_bytes_per_second
+            FROM policies
             """
         )
         var policies: [Policy] = []
@@ -60,6 +64,8 @@ struct PolicyTable {
                     maxMessages: self.bound(rows, 2),
                     maxBytes: self.bound(rows, 3),
                     maxMessageBytes: self.bound(rows, 4).map { Int($0) },
+                    maxPublishesPerSecond: self.rate(rows, 7),
+                    maxPublishBytesPerSecond: self.rate(rows, 8),
                     createsTopics: rows.int64(5) != 0,
                     description: rows.text(6)
                 )
@@ -71,5 +77,12 @@ struct PolicyTable {
     /// By hand a bound may have been set that would leave nothing.
     private static func bound(_ row: PreparedStatement, _ index: Int32) -> Int64? {
         row.int64OrNil(index).map { max(1, $0) }
+    }
+
+    /// The same of a rate at which nothing would ever be published.
+    private static func rate(_ row: PreparedStatement, _ index: Int32) -> Double? {
+        row.doubleOrNil(index).map {
+            min(max(Policy.rates.lowerBound, $0), Policy.rates.upperBound)
+        }
     }
 }

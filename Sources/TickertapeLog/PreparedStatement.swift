@@ -63,6 +63,16 @@ struct PreparedStatement {
         self.bind(value, at: index)
     }
 
+    /// Binds a number that need not be whole, or NULL.
+    func bind(_ value: Double?, at index: Int32) {
+        guard let value else {
+            sqlite3_bind_null(self.statement, index)
+            return
+        }
+        let code = sqlite3_bind_double(self.statement, index, value)
+        assert(code == SQLITE_OK, "parameter \(index) does not exist")
+    }
+
     /// Binds a text, or NULL; SQLite copies it.
     func bind(_ text: String?, at index: Int32) {
         guard var text else {
@@ -128,6 +138,11 @@ struct PreparedStatement {
 
     func int64OrNil(_ index: Int32) -> Int64? {
         sqlite3_column_type(self.statement, index) == SQLITE_NULL ? nil : self.int64(index)
+    }
+
+    func doubleOrNil(_ index: Int32) -> Double? {
+        guard sqlite3_column_type(self.statement, index) != SQLITE_NULL else { return nil }
+        return sqlite3_column_double(self.statement, index)
     }
 
     /// A text or blob column as a string, whatever its bytes.

@@ -10,6 +10,7 @@ import Musl
 
 extension SQLiteLog: LogAdministration {
     package var policies: PolicySet { self.shared.policies }
+    package var tokens: TokenBoard { self.shared.tokens }
     package var topics: TopicTable { self.shared.catalog.table }
 
     package func setPolicy(_ policy: Policy) async throws(LogError) -> Bool {
@@ -18,6 +19,14 @@ extension SQLiteLog: LogAdministration {
 
     package func removePolicy(_ pattern: TopicPattern) async throws(LogError) -> Bool {
         try await self.write { writer throws(LogError) in try writer.removePolicy(pattern) }
+    }
+
+    package func createToken(_ token: NewToken) async throws(LogError) -> StoredToken? {
+        try await self.write { writer throws(LogError) in try writer.createToken(token) }
+    }
+
+    package func revokeToken(id: Int64) async throws(LogError) -> StoredToken? {
+        try await self.write { writer throws(LogError) in try writer.revokeToken(id: id) }
     }
 
     package func createTopic(_ topic: TopicName) async throws(LogError) -> Bool {
@@ -100,6 +109,9 @@ extension SQLiteLog: LogAdministration {
         statistics.bytesIn = totals.bytesIn
         statistics.queuedMessages = admitted.messages
         statistics.queuedBytes = admitted.bytes
+        statistics.activeTokens = self.tokens.current.activeCount(
+            atMilliseconds: wallClockMilliseconds()
+        )
         statistics.pagesRead = Int64(self.shared.pagesRead.load(ordering: .relaxed))
         self.shared.counters.withLock { counters in
             statistics.repeatsIn = counters.repeats

@@ -171,6 +171,7 @@ package final class SQLiteLog: MessageLog {
         let shared = LogShared(
             head: max(counter ?? 0, largest ?? 0, removed ?? 0),
             policies: try PolicyTable.load(database),
+            tokens: try TokenTable.load(database, atMilliseconds: wallClockMilliseconds()),
             limits: limits
         )
         let topics = try TopicStart.load(database)

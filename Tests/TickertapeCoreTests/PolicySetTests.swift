@@ -84,6 +84,24 @@ struct PolicySetTests {
         #expect(policies.policy(for: name) == general)
     }
 
+    @Test("Whether any policy bounds how fast clients publish is known")
+    func publishRates() throws {
+        let pattern = try TopicPattern("a/**")
+        var policies = PolicySet([Policy(pattern: pattern, maxMessages: 1)])
+        #expect(!policies.hasPublishRates)
+        for policy in [
+            Policy(pattern: pattern, maxPublishesPerSecond: 1),
+            Policy(pattern: pattern, maxPublishBytesPerSecond: 1),
+        ] {
+            policies.set(policy)
+            #expect(policies.hasPublishRates)
+            #expect(!policy.hasRetention)
+            let isRemoved = policies.remove(pattern)
+            #expect(isRemoved)
+            #expect(!policies.hasPublishRates)
+        }
+    }
+
     @Test("The policy of a topic is the first of those that match, whatever was set and removed")
     func walk() throws {
         let seed = Seed()

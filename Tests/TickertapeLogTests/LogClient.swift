@@ -75,6 +75,12 @@ extension LogAdministration {
         try await self.removePolicy(try TopicPattern(pattern))
     }
 
+    func create(_ token: NewToken) async throws -> StoredToken? {
+        try await self.createToken(token)
+    }
+
+    func revoke(_ id: Int64) async throws -> StoredToken? { try await self.revokeToken(id: id) }
+
     func create(_ topic: String) async throws -> Bool {
         try await self.createTopic(try TopicName(topic))
     }

@@ -15,6 +15,8 @@ struct PolicyTests {
             maxMessages: 5,
             maxBytes: 1_000,
             maxMessageBytes: 10,
+            maxPublishesPerSecond: 0.5,
+            maxPublishBytesPerSecond: 1e6,
             createsTopics: false,
             description: "é\u{0}'"
         )
@@ -34,6 +36,20 @@ struct PolicyTests {
             #expect(log.policies.matching(name) == [all, PolicySet.fallback])
         }
         try await folder.withLog { log async throws in #expect(log.policies == PolicySet([all])) }
+    }
+
+    @Test("A rate that was put there by hand and would let nothing pass becomes one that does")
+    func ratesByHand() async throws {
+        let folder = try LogFolder()
+        let set = Policy(pattern: try TopicPattern("a"), maxPublishesPerSecond: 2)
+        try await folder.withLog { log async throws in #expect(try await log.set(set)) }
+        try folder.change("UPDATE policies SET max_publishes_per_second = -1")
+        try await folder.withLog { log async throws in
+            let policy = log.policies.policy(for: try TopicName("a"))
+            #expect(policy.maxPublishesPerSecond == Policy.rates.lowerBound)
+            #expect(policy.maxPublishBytesPerSecond == nil)
+            #expect(log.policies.hasPublishRates)
+        }
     }
 
     @Test("There are at most a thousand policies")

@@ -51,28 +51,34 @@ struct SourceTests {
             ]
         ),
         (
+            "TickertapeAccess",
+            system.union([
+                "TickertapeCore", "TickertapeWire", "TickertapeLog", "Crypto", "JWTKit", "Logging",
+            ])
+        ),
+        (
             "TickertapeServer",
             system.union([
-                "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker", "NIOCore",
-                "NIOHTTP1", "NIOPosix", "Logging", "Metrics",
+                "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
+                "TickertapeAccess", "NIOCore", "NIOHTTP1", "NIOPosix", "Logging", "Metrics",
             ])
         ),
         (
             "TickertapeAdmin",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
-                "TickertapeServer", "Crypto", "HTTPTypes", "Hummingbird", "HummingbirdCore",
-                "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOPosix",
-                "ServiceLifecycle",
+                "TickertapeAccess", "TickertapeServer", "Crypto", "HTTPTypes", "Hummingbird",
+                "HummingbirdCore", "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOHTTPTypes",
+                "NIOPosix", "ServiceLifecycle",
             ])
         ),
         (
             "tickertape",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
-                "TickertapeServer", "TickertapeAdmin", "ArgumentParser", "AsyncHTTPClient",
-                "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOPosix", "ServiceLifecycle",
-                "UnixSignals",
+                "TickertapeAccess", "TickertapeServer", "TickertapeAdmin", "ArgumentParser",
+                "AsyncHTTPClient", "Logging", "Metrics", "NIOCore", "NIOHTTP1", "NIOPosix",
+                "ServiceLifecycle", "UnixSignals",
             ])
         ),
     ]

@@ -1,3 +1,4 @@
+import Crypto
 package import Logging
 import Synchronization
 package import TickertapeCore
@@ -14,6 +15,14 @@ package final class Authenticator: Sendable {
         package var isOpen = true
         /// What those without a credential may do.
         package var anonymous = Grant.none
+        /// Files whose bytes are HS256 secrets.
+        package var jwtSecretFiles: [String] = []
+        /// Files of public keys: PEM, certificates, JWKS.
+        package var jwtKeyFiles: [String] = []
+        /// Who issues JWTs; nothing for anyone who has a key.
+        package var issuer: String?
+        /// Whom JWTs are for, one of these; empty for anyone.
+        package var audiences: [String] = []
 
         package init() {}
     }
@@ -21,8 +30,15 @@ package final class Authenticator: Sendable {
     /// For those who present no credential; nothing when they may do nothing.
     package let anonymous: Access?
     private let isOpen: Bool
+    private let rules: Claims.Rules
     private let tokens: TokenBoard
+    private let keys: KeyFiles
+    private let verified: Mutex<VerifiedCredentials>
+    private let desk = SignatureDesk()
+    private let line: WaitingLine
+    private let limits: Limits
 
+    /// - Throws: A `KeyFileError`, a sentence, when a key file cannot be used.
     package init(
         _ configuration: Configuration,
         tokens: TokenBoard,
@@ -31,6 +47,7 @@ package final class Authenticator: Sendable {
     ) throws {
         self.isOpen = configuration.isOpen
         self.tokens = tokens
+        self.limits = limits
         if configuration.isOpen {
             self.anonymous = Access(grant: .everything, source: .open)
         } else if configuration.anonymous.isEmpty {
@@ -38,28 +55,103 @@ package final class Authenticator: Sendable {
         } else {
             self.anonymous = Access(grant: configuration.anonymous, source: .anonymous)
         }
+        self.rules = Claims.Rules(
+            issuer: configuration.issuer,
+            audiences: configuration.audiences
+        )
+        self.keys = try KeyFiles(
+            secretFiles: configuration.jwtSecretFiles,
+            keyFiles: configuration.jwtKeyFiles,
+            limits: limits,
+            logger: logger
+        )
+        self.verified = Mutex(
+            VerifiedCredentials(countMax: limits.verifiedCredentialsMax, version: self.keys.version)
+        )
+        self.line = WaitingLine(countMax: limits.waitingCredentialsMax)
     }
 
     /// Changes whenever something that was granted may no longer be.
-    package var generation: Int { self.tokens.version }
+    package var generation: Int { self.tokens.version &+ self.keys.version }
 
     /// What `credential` grants, where no signature has to be checked for it.
     ///
     /// - Returns: Nothing when `verify` has to be asked.
     package func known(_ credential: String, now milliseconds: Int64) -> Verdict? {
-        guard let secret = TokenSecret(credential) else {
-            return .refused(Problem(.invalidToken, "this is no token of this broker"))
+        guard credential.utf8.count <= self.limits.credentialBytesMax else {
+            return .refused("the token is longer than \(self.limits.credentialBytesMax) bytes")
         }
-        guard let token = self.tokens.token(hash: secret.hash) else {
-            return .refused(Problem(.invalidToken, "the token is unknown"))
+        let hash = CredentialHash(credential)
+        if credential.utf8.starts(with: TokenSecret.prefix.utf8) {
+            return self.verdict(onToken: credential, hash, now: milliseconds)
         }
-        if token.revokedMilliseconds != nil {
-            return .refused(Problem(.invalidToken, "the token was revoked"))
+        let version = self.keys.version
+        if let finding = self.verified.withLock({ $0.finding(hash, version: version) }) {
+            return Self.verdict(on: finding, now: milliseconds)
         }
+        guard SignedToken.isShaped(credential.utf8) else {
+            return .refused("this is no token of this broker")
+        }
+        return self.keys.current.isEmpty ? .refused("this broker takes no JWT") : nil
+    }
+
+    /// What `credential` grants, its signature checked.
+    ///
+    /// Between the look at the keys and the answer they may change: whoever opens a stream with
+    /// what is granted asks for `generation` beforehand, or for `end` afterwards.
+    package func verify(_ credential: String, now milliseconds: Int64) async -> Verdict {
+        if let verdict = self.known(credential, now: milliseconds) { return verdict }
+        guard self.line.enter() else {
+            return .refused(
+                Problem(
+                    .tooManyCredentials,
+                    "\(self.limits.waitingCredentialsMax) tokens wait to be checked; try again",
+                    retryAfterSeconds: 1
+                )
+            )
+        }
+        defer { self.line.leave() }
+        return Self.verdict(on: await self.finding(on: credential), now: milliseconds)
+    }
+
+    /// Whether something that was granted is no longer.
+    package func end(of access: Access, now milliseconds: Int64) -> AccessEnd? {
+        if milliseconds >= access.expiresMilliseconds { return .expired }
+        switch access.source {
+        case .open, .anonymous: return nil
+        case .token(let id):
+            let isGood = self.tokens.token(id: id).map { $0.revokedMilliseconds == nil } ?? false
+            return isGood ? nil : .revoked
+        case .key(let thumbprint): return self.keys.holds(thumbprint: thumbprint) ? nil : .revoked
+        }
+    }
+
+    /// Reads the key files again, all of them: for SIGHUP.
+    ///
+    /// A file that cannot be used any more keeps the keys it had, and an error is logged.
+    package func reload() { self.keys.reload(all: true) }
+
+    /// Reads key files that have changed, once a second, until the task is cancelled.
+    package func watchKeyFiles() async {
+        while !Task.isCancelled {
+            // There is nothing to wait for: file systems across a network tell of no changes.
+            try? await Task.sleep(for: .seconds(self.limits.keyFileSeconds))
+            if !Task.isCancelled { self.keys.reload() }
+        }
+    }
+
+    private func verdict(
+        onToken credential: String,
+        _ hash: CredentialHash,
+        now milliseconds: Int64
+    ) -> Verdict {
+        guard let token = self.tokens.token(hash: hash.bytes) else {
+            let isMade = TokenSecret(credential) != nil
+            return .refused(isMade ? "the token is unknown" : "the token is mistyped")
+        }
+        if token.revokedMilliseconds != nil { return .refused("the token was revoked") }
         let expires = token.expiresMilliseconds ?? .max
-        guard milliseconds < expires else {
-            return .refused(Problem(.invalidToken, "the token has expired"))
-        }
+        guard milliseconds < expires else { return .refused("the token has expired") }
         let access = Access(
             grant: self.isOpen ? .everything : token.grant,
             source: .token(token.id),
@@ -69,20 +161,92 @@ package final class Authenticator: Sendable {
         return .granted(access)
     }
 
-    /// What `credential` grants, its signature checked.
-    package func verify(_ credential: String, now milliseconds: Int64) async -> Verdict {
-        self.known(credential, now: milliseconds)
-            ?? .refused(Problem(.invalidToken, "this is no token of this broker"))
+    private static func verdict(
+        on finding: VerifiedCredentials.Finding,
+        now milliseconds: Int64
+    ) -> Verdict {
+        switch finding {
+        case .bad(let refusal): return .refused(refusal.detail)
+        case .good(let access, let notBefore):
+            guard milliseconds < access.expiresMilliseconds else {
+                return .refused("the token has expired")
+            }
+            guard milliseconds >= notBefore else { return .refused("the token is not yet valid") }
+            return .granted(access)
+        }
     }
 
-    /// Whether something that was granted is no longer.
-    package func end(of access: Access, now milliseconds: Int64) -> AccessEnd? {
-        if milliseconds >= access.expiresMilliseconds { return .expired }
-        switch access.source {
-        case .open, .anonymous, .key: return nil
-        case .token(let id):
-            let isGood = self.tokens.token(id: id).map { $0.revokedMilliseconds == nil } ?? false
-            return isGood ? nil : .revoked
+    private func finding(on credential: String) async -> VerifiedCredentials.Finding {
+        let hash = CredentialHash(credential)
+        let version = self.keys.version
+        let token: SignedToken
+        let candidates: [VerificationKey]
+        do throws(SignedToken.Refusal) {
+            token = try SignedToken(credential)
+            candidates = try self.keys.current.candidates(
+                for: token,
+                countMax: self.limits.triedKeysMax
+            )
+        } catch {
+            return self.keep(.bad(error), for: hash, version: version)
         }
+        return await self.desk.finding(
+            of: token,
+            among: candidates,
+            known: { self.verified.withLock { $0.finding(hash, version: version) } },
+            judge: { key in
+                self.keep(self.judged(token, signedBy: key, hash), for: hash, version: version)
+            }
+        )
+    }
+
+    private func keep(
+        _ finding: VerifiedCredentials.Finding,
+        for hash: CredentialHash,
+        version: Int
+    ) -> VerifiedCredentials.Finding {
+        self.verified.withLock { $0.keep(finding, for: hash, version: version) }
+        return finding
+    }
+
+    private func judged(
+        _ token: SignedToken,
+        signedBy key: VerificationKey?,
+        _ hash: CredentialHash
+    ) -> VerifiedCredentials.Finding {
+        guard let key else {
+            return .bad(SignedToken.Refusal("the signature of the token is not good"))
+        }
+        do throws(SignedToken.Refusal) {
+            let claims = try Claims(token.payload, self.rules)
+            let access = Access(
+                grant: self.isOpen ? .everything : claims.grant,
+                source: .key(key.thumbprint),
+                expiresMilliseconds: claims.expiresMilliseconds,
+                client: Self.client(claims.subject, of: key, hash)
+            )
+            return .good(access, notBeforeMilliseconds: claims.notBeforeMilliseconds)
+        } catch {
+            return .bad(error)
+        }
+    }
+
+    /// All tokens that one key makes for one subject are one client; else each is one.
+    ///
+    /// Hashed, since subjects have names and mail addresses in them.
+    private static func client(
+        _ subject: String?,
+        of key: VerificationKey,
+        _ hash: CredentialHash
+    ) -> String {
+        guard let subject else { return "jwt \(Base64URL.encode(hash.bytes))" }
+        let name = SHA256.hash(data: Array("\(key.thumbprint) \(subject)".utf8))
+        return "subject \(Base64URL.encode(Array(name)))"
+    }
+}
+
+extension Verdict {
+    fileprivate static func refused(_ detail: String) -> Verdict {
+        .refused(Problem(.invalidToken, detail))
     }
 }

@@ -209,8 +209,22 @@ package struct Limits: Sendable {
 
     /// A longer credential is answered 401.
     package var credentialBytesMax = 8_192
-    /// Credentials whose signature was checked, and what came of it; above, all are forgotten.
+    /// Credentials whose signature was checked, and what came of it.
+    ///
+    /// Above, those that were not shown for longest are forgotten. A quarter is for those that are
+    /// refused.
     package var verifiedCredentialsMax = 10_000
+    /// Credentials that wait for their signature to be checked, one after the other; then 503
+    /// `too_many_credentials`.
+    package var waitingCredentialsMax = 16_384
+    /// Keys that are tried for a JWT without `kid`; where more could fit it is answered 401.
+    package var triedKeysMax = 8
+    /// A larger key file is refused.
+    package var keyFileBytesMax = 1_048_576
+    /// A file with more keys is refused.
+    package var fileKeysMax = 64
+    /// Seconds between two looks at whether key files have changed.
+    package var keyFileSeconds = 1.0
     /// Seconds before its end at which a stream is told.
     package var expiringSeconds = 30
     /// Seconds a WebSocket that came without a credential has to send one, where nothing is granted

@@ -38,6 +38,7 @@ package struct Problem: Error, Sendable, Equatable {
         case tooManyClientConnections = "too_many_client_connections"
         case tooManyClientStreams = "too_many_client_streams"
         case queueFull = "queue_full"
+        case tooManyCredentials = "too_many_credentials"
         case draining = "draining"
         case logUnavailable = "log_unavailable"
         case tooManyStreams = "too_many_streams"
@@ -112,7 +113,7 @@ extension Problem.Code {
         case .upgradeRequired, .webSocketVersion: 426
         case .rateLimited, .tooManyClientConnections, .tooManyClientStreams: 429
         case .headersTooLarge: 431
-        case .queueFull, .draining, .logUnavailable, .tooManyStreams: 503
+        case .queueFull, .tooManyCredentials, .draining, .logUnavailable, .tooManyStreams: 503
         case .httpVersion: 505
         case .diskFull: 507
         }
@@ -155,6 +156,7 @@ extension Problem.Code {
         case .tooManyClientConnections: "Too many connections of one client"
         case .tooManyClientStreams: "Too many event streams of one client"
         case .queueFull: "The write queue is full"
+        case .tooManyCredentials: "Too many tokens wait to be checked"
         case .draining: "The broker is stopping"
         case .logUnavailable: "The log cannot be written"
         case .tooManyStreams: "Too many event streams are open"

@@ -30,7 +30,10 @@ struct ProblemTests {
         let retried = try self.registry().filter { $0.retry.contains("`Retry-After`") }
         #expect(
             retried.map(\.code).sorted()
-                == ["disk_full", "draining", "log_unavailable", "queue_full", "too_many_streams"]
+                == [
+                    "disk_full", "draining", "log_unavailable", "queue_full",
+                    "too_many_credentials", "too_many_streams",
+                ]
         )
     }
 

@@ -24,7 +24,8 @@ import TickertapeCore
     static let late = "the exp of the token is after the year 9999; it is in seconds since 1970"
 
     static let numbers: [(claims: String, refusal: String?)] = [
-        (#""exp":1000.001"#, nil), (#""exp":1000.0001"#, nil), (#""exp":1000"#, Self.expired),
+        (#""exp":1000.001"#, nil), (#""exp":1000.0001"#, Self.expired),
+        (#""exp":1000"#, Self.expired),
         (#""exp":1001"#, nil), (#""exp":1e3"#, Self.expired), (#""exp":1.5E+3"#, nil),
         (#""exp":0"#, Self.expired), (#""exp":-0"#, Self.expired), (#""exp":-1"#, Self.expired),
         (#""exp":-1e300"#, Self.expired), (#""exp":-1e999"#, Self.expired),

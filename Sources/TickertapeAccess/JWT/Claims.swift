@@ -64,10 +64,9 @@ struct Claims: Sendable {
         return Self.milliseconds(min(seconds, Self.secondsMax))
     }
 
-    /// The first millisecond that is not before `seconds`, which may be any number up to
-    /// `secondsMax`.
+    /// The nearest millisecond to `seconds`, which may be any number up to `secondsMax`.
     private static func milliseconds(_ seconds: Double) -> Int64 {
-        Int64((max(seconds, -Self.secondsMax) * 1_000).rounded(.up))
+        Int64((max(seconds, -Self.secondsMax) * 1_000).rounded())
     }
 
     private static func check(

@@ -23,22 +23,22 @@ struct PEMText {
         var blocks: [Block] = []
         var open: (label: String, base64: String)?
         for line in text.split(whereSeparator: \.isNewline) {
-            let line = String(line.trimmingPrefix(while: \.isWhitespace))
+            let line = line.trimmingCharacters(in: .whitespaces)
             if let (label, base64) = open {
-                if line.hasPrefix("-----END \(label)-----") {
+                if line == "-----END \(label)-----" {
                     guard let bytes = Data(base64Encoded: base64), !bytes.isEmpty else {
                         throw KeyFileError("its block \(label) is no base64")
                     }
                     blocks.append(Block(label: label, bytes: Array(bytes)))
                     open = nil
                 } else {
+                    // What is no base64, such as two blocks in one line, is found at the end.
                     open = (label, base64 + line.filter { !$0.isWhitespace })
                 }
-            } else if line.hasPrefix(Self.mark),
-                let end = line.range(of: "-----", options: .backwards),
-                end.lowerBound > line.startIndex
+            } else if line.hasPrefix(Self.mark), line.hasSuffix("-----"),
+                line.utf8.count > Self.mark.utf8.count + 5
             {
-                open = (String(line[..<end.lowerBound].dropFirst(Self.mark.count)), "")
+                open = (String(line.dropFirst(Self.mark.count).dropLast(5)), "")
             }
         }
         if let open { throw KeyFileError("its block \(open.label) has no end") }

@@ -15,6 +15,8 @@ struct AdminProblem: Error, Equatable {
         case policyNotFound = "policy_not_found"
         case tooManyPolicies = "too_many_policies"
         case subscriberNotFound = "subscriber_not_found"
+        case tokenNotFound = "token_not_found"
+        case tooManyTokens = "too_many_tokens"
         case internalError = "internal_error"
     }
 
@@ -106,8 +108,8 @@ struct AdminProblem: Error, Equatable {
 extension AdminProblem.Code {
     var status: Int {
         switch self {
-        case .policyNotFound, .subscriberNotFound: 404
-        case .topicExists, .tooManyPolicies: 409
+        case .policyNotFound, .subscriberNotFound, .tokenNotFound: 404
+        case .topicExists, .tooManyPolicies, .tooManyTokens: 409
         case .internalError: 500
         }
     }
@@ -118,6 +120,8 @@ extension AdminProblem.Code {
         case .policyNotFound: "There is no such policy"
         case .tooManyPolicies: "There are too many policies"
         case .subscriberNotFound: "There is no such subscriber"
+        case .tokenNotFound: "There is no such token"
+        case .tooManyTokens: "There are too many tokens"
         case .internalError: "The broker has made a mistake"
         }
     }

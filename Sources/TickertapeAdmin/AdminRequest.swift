@@ -27,6 +27,18 @@ struct AdminRequest: Sendable {
 
     func topic() throws -> TopicName { try checkedTopic(try self.segment("topic")) }
 
+    /// The segment `{id}`, of something that is named so in a sentence.
+    ///
+    /// What is no id is not repeated: it may be a token.
+    func id(of kind: String) throws -> Int64 {
+        let text = try self.segment("id")
+        let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        guard isDecimal, let number = Int64(text) else {
+            throw AdminProblem(.invalidParameter, "the id of a \(kind) is a number, such as 7")
+        }
+        return number
+    }
+
     func pattern() throws -> TopicPattern { try checkedPattern(try self.segment("pattern")) }
 
     /// The query, when it has only parameters of these names.
@@ -35,7 +47,7 @@ struct AdminRequest: Sendable {
     }
 
     /// The body as JSON.
-    func json() async throws -> JSONValue {
+    func json(upTo bytesMax: Int = Self.bodyBytesMax) async throws -> JSONValue {
         let type = self.request.headers[.contentType] ?? ""
         let name = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
         guard name == "application/json" else {
@@ -46,7 +58,7 @@ struct AdminRequest: Sendable {
                     : "send Content-Type: application/json, not '\(shortened(type))'"
             )
         }
-        let bytes = try await self.bytes(upTo: Self.bodyBytesMax, or: .bodyTooLarge)
+        let bytes = try await self.bytes(upTo: bytesMax, or: .bodyTooLarge)
         return try JSONValue(parsing: bytes)
     }
 

@@ -85,6 +85,10 @@ struct JSONFields {
         }
     }
 
+    func stringOrNull(_ name: String) throws -> String? {
+        self.fields[name] == .null ? nil : try self.string(name)
+    }
+
     func bool(_ name: String) throws -> Bool? {
         switch self.fields[name] {
         case nil: return nil
@@ -111,6 +115,44 @@ struct JSONFields {
                 .invalidBody,
                 "'\(name)' in \(self.place) is \(right), not \(number)"
             )
+        case .some(let value): throw self.wrong(name, right, value)
+        }
+    }
+
+    /// A number of `range`, whole or not, or nothing where it is absent or null.
+    func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
+        let right = "a number from \(range.lowerBound) to \(Int64(range.upperBound))"
+        let number: Double
+        switch self.fields[name] {
+        case nil, .null: return nil
+        case .integer(let value): number = Double(value)
+        case .number(let value): number = value
+        case .some(let value): throw self.wrong(name, right, value)
+        }
+        guard range.contains(number) else {
+            throw AdminProblem(
+                .invalidBody,
+                "'\(name)' in \(self.place) is \(right), not \(number)"
+            )
+        }
+        return number
+    }
+
+    /// Texts, none where it is absent.
+    func strings(_ name: String) throws -> [String] {
+        let right = "an array of strings"
+        switch self.fields[name] {
+        case nil: return []
+        case .array(let values):
+            return try values.map { value in
+                guard case .string(let text) = value else {
+                    throw AdminProblem(
+                        .invalidBody,
+                        "'\(name)' in \(self.place) is \(right), and in it is \(value.kind)"
+                    )
+                }
+                return text
+            }
         case .some(let value): throw self.wrong(name, right, value)
         }
     }

@@ -84,8 +84,9 @@ struct JSONWriter {
         self.buffer.writeStaticString(value ? "true" : "false")
     }
 
-    mutating func field(_ name: StaticString, _ value: Double) {
+    mutating func field(_ name: StaticString, _ value: Double?) {
         self.name(name)
+        guard let value else { return self.null() }
         self.write(value)
     }
 

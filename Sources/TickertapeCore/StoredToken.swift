@@ -106,6 +106,9 @@ package struct TokenSet: Sendable {
         return earliest.prefix(count).map(\.id)
     }
 
+    /// In no order.
+    package var unsorted: some Collection<StoredToken> { self.byID.values }
+
     /// In the order they were made.
     package var tokens: [StoredToken] { self.byID.values.sorted { $0.id < $1.id } }
 }

@@ -33,7 +33,9 @@ struct Tickertape: AsyncParsableCommand {
             ),
             .init(
                 name: "Steer",
-                subcommands: [PublishCommand.self, TopicCommand.self, PolicyCommand.self]
+                subcommands: [
+                    PublishCommand.self, TopicCommand.self, PolicyCommand.self, TokenCommand.self,
+                ]
             ),
         ]
     )

@@ -22,7 +22,7 @@ GAUGES = [
     "log_head_id", "database_size_bytes", "database_free_bytes", "write_ahead_log_size_bytes",
     "disk_free_bytes", "write_queue_messages", "write_queue_bytes", "event_loop_delay_seconds",
     "log_writable", "process_resident_memory_bytes", "retention_topics_due", "start_time_seconds",
-    "build_info",
+    "build_info", "tokens",
 ]
 HISTOGRAMS = [
     "publish_to_commit_seconds", "commit_seconds", "commit_messages", "commit_to_socket_seconds",
@@ -57,6 +57,7 @@ def test_every_metric_is_there_from_the_start(start):
         (COUNTERS, "counter"), (GAUGES, "gauge"), (HISTOGRAMS, "histogram")] for name in names}
     assert types == expected
     assert values['tickertape_subscribers{transport="websocket"}'] == 0
+    assert values['tickertape_tokens{state="active"}'] == 0
     assert values['tickertape_event_loop_delay_seconds{loop="0"}'] >= 0
     assert values["tickertape_log_writable"] == 1
     assert values["tickertape_process_resident_memory_bytes"] > 2**20

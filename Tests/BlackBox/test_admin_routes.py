@@ -178,9 +178,14 @@ def test_a_policy_is_set_whole_replaced_and_removed(policies):
     check_problem(policies.request("GET", path), 404, "policy_not_found")
     first = policies.ok("PUT", path, {"max_messages": 5, "description": "few"}, 201)
     assert first == {"pattern": "p/*", "max_age_seconds": None, "max_messages": 5,
-                     "max_bytes": None, "max_message_bytes": None, "creates_topics": True,
-                     "description": "few"}
-    second = policies.ok("PUT", path, {"max_bytes": 9, "creates_topics": False, "pattern": "p/*"})
+                     "max_bytes": None, "max_message_bytes": None,
+                     "max_publishes_per_second": None, "max_publish_bytes_per_second": None,
+                     "creates_topics": True, "description": "few"}
+    second = policies.ok("PUT", path, {
+        "max_bytes": 9, "creates_topics": False, "pattern": "p/*",
+        "max_publishes_per_second": 0.5, "max_publish_bytes_per_second": 4096})
+    assert second["max_publishes_per_second"] == 0.5
+    assert second["max_publish_bytes_per_second"] == 4096
     assert second["max_messages"] is None and second["description"] == ""
     assert policies.get(path) == second
     assert policies.get("/v1/policies")["policies"][0] == second
@@ -213,6 +218,8 @@ def test_the_most_specific_policy_is_explained(policies):
 @pytest.mark.parametrize("body", [
     {"max_messages": 0}, {"max_messages": "5"}, {"max_bytes": 1.5}, {"max_age_seconds": True},
     {"creates_topics": "no"}, {"description": 5}, {"description": "x" * 1025}, {"max": 5},
+    {"max_publishes_per_second": 0}, {"max_publishes_per_second": "1"},
+    {"max_publish_bytes_per_second": -5}, {"max_publish_bytes_per_second": 2**63},
     {"pattern": "other"}, [], {"max_bytes": 2**63},
 ])
 def test_a_policy_that_is_none_says_which_field(policies, body):

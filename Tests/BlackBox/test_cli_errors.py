@@ -222,9 +222,10 @@ def test_the_version():
 def test_help_names_every_command():
     cli = CommandLine()
     text = cli.ok("--help").out
-    for name in ("serve", "status", "top", "tail", "publish", "topic", "policy", "subscriber"):
+    for name in ("serve", "status", "top", "tail", "publish", "topic", "policy", "token", "subscriber"):
         assert f"  {name} " in text
-    for command in (["topic"], ["policy"], ["subscriber"], ["publish"], ["tail"], ["top"]):
+    for command in (["topic"], ["policy"], ["token"], ["subscriber"], ["publish"], ["tail"],
+                    ["top"]):
         assert "USAGE: tickertape" in cli.ok(*command, "--help").out
 
 

@@ -26,13 +26,21 @@ def policy(cli, pattern):
 def test_only_what_is_named_changes(cli, pattern):
     out = cli.ok("policy", "set", pattern, "--max-age", "30d", "--max-messages", "10k",
                  "--max-bytes", "10GiB", "--max-message-bytes", "64KiB", "--no-create-topics",
+                 "--max-publishes-per-second", "0.5", "--max-publish-bytes-per-second", "64KiB",
                  "--description", "for a test").out
     assert out.startswith(f"new policy of {pattern}\n") and "30d" in out and "10.0 GiB" in out
+    assert "0.5/s" in out and "64.0 KiB/s" in out
     expected = {"pattern": pattern, "max_age_seconds": 2_592_000, "max_messages": 10_000,
                 "max_bytes": 10 * 2**30, "max_message_bytes": 65_536, "creates_topics": False,
+                "max_publishes_per_second": 0.5, "max_publish_bytes_per_second": 65_536,
                 "description": "for a test"}
     assert policy(cli, pattern) == expected
     assert cli.ok("policy", "set", pattern, "--max-age", "none").out.startswith("changed policy")
+    assert policy(cli, pattern) == expected | {"max_age_seconds": None}
+    row = next(row for row in cli.ok("policy", "list").rows if row["PATTERN"] == pattern)
+    assert row["PUBLISHES"] == "0.5/s" and row["PUBLISH BYTES"] == "64.0 KiB/s"
+    cli.ok("policy", "set", pattern, "--max-publish-bytes-per-second", "none")
+    expected["max_publish_bytes_per_second"] = None
     assert policy(cli, pattern) == expected | {"max_age_seconds": None}
     answer = cli.ok("policy", "set", pattern, "--create-topics", "--description", "", "--json")
     assert answer.json() == policy(cli, pattern) == expected | {

@@ -65,7 +65,8 @@ struct JSONTests {
             try self.value(
                 """
                 {"pattern":"a/*","max_age_seconds":60,"max_messages":null,"max_bytes":1,
-                "max_message_bytes":9007199254740991,"creates_topics":false,"description":"x"}
+                "max_message_bytes":9007199254740991,"max_publishes_per_second":0.5,
+                "max_publish_bytes_per_second":1000000,"creates_topics":false,"description":"x"}
                 """
             ),
             pattern: pattern
@@ -77,6 +78,8 @@ struct JSONTests {
                     maxAgeSeconds: 60,
                     maxBytes: 1,
                     maxMessageBytes: 9_007_199_254_740_991,
+                    maxPublishesPerSecond: 0.5,
+                    maxPublishBytesPerSecond: 1_000_000,
                     createsTopics: false,
                     description: "x"
                 )
@@ -87,6 +90,8 @@ struct JSONTests {
         for text in [
             #"{"max_messages":0}"#, #"{"max_messages":-1}"#, #"{"max_bytes":9007199254740992}"#,
             #"{"max_age_seconds":"60"}"#, #"{"pattern":"b"}"#, #"{"max":1}"#,
+            #"{"max_publishes_per_second":0}"#, #"{"max_publishes_per_second":-1.5}"#,
+            #"{"max_publish_bytes_per_second":"9"}"#, #"{"max_publishes_per_second":1e300}"#,
             #"{"creates_topics":1}"#, #"{"creates_topics":null}"#, #"{"description":null}"#,
         ] {
             let problem = #expect(throws: AdminProblem.self, "\(text)") {

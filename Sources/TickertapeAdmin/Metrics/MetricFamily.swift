@@ -64,6 +64,7 @@ struct MetricFamily: Sendable {
         .gauge("topics", "Topics that exist."),
         .gauge("log_messages", "Messages in the log."),
         .gauge("log_bytes", "Payload bytes of the messages in the log."),
+        .gauge("tokens", "Access tokens, by their state."),
         .gauge("log_head_id", "The id of the last message committed."),
         .gauge("database_size_bytes", "Size of the main file of the database."),
         .gauge("database_free_bytes", "Bytes of the main file that hold nothing."),

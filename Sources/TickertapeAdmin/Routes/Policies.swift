@@ -101,7 +101,8 @@ extension Policy {
             in: place,
             names: [
                 "pattern", "max_age_seconds", "max_messages", "max_bytes", "max_message_bytes",
-                "creates_topics", "description",
+                "max_publishes_per_second", "max_publish_bytes_per_second", "creates_topics",
+                "description",
             ]
         )
         let given = try fields.string("pattern").map { try checkedPattern($0) }
@@ -128,6 +129,11 @@ extension Policy {
             maxMessages: try fields.integer("max_messages", in: range),
             maxBytes: try fields.integer("max_bytes", in: range),
             maxMessageBytes: try fields.integer("max_message_bytes", in: range).map { Int($0) },
+            maxPublishesPerSecond: try fields.number("max_publishes_per_second", in: Self.rates),
+            maxPublishBytesPerSecond: try fields.number(
+                "max_publish_bytes_per_second",
+                in: Self.rates
+            ),
             createsTopics: try fields.bool("creates_topics") ?? true,
             description: description
         )
@@ -147,6 +153,8 @@ extension JSONWriter {
         self.field("max_messages", policy.maxMessages)
         self.field("max_bytes", policy.maxBytes)
         self.field("max_message_bytes", policy.maxMessageBytes.map { Int64($0) })
+        self.field("max_publishes_per_second", policy.maxPublishesPerSecond)
+        self.field("max_publish_bytes_per_second", policy.maxPublishBytesPerSecond)
         self.field("creates_topics", policy.createsTopics)
         self.field("description", policy.description)
     }

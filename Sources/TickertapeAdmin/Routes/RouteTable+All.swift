@@ -10,5 +10,6 @@ extension RouteTable {
         self.addReading(backend)
         self.addPolicies(backend)
         self.addSubscribers(backend)
+        self.addTokens(backend)
     }
 }

@@ -10,14 +10,7 @@ extension RouteTable {
         self.add(.get, "/v1/subscribers") { try await list($0, backend) }
         self.add(.delete, "/v1/subscribers/{id}") { request in
             _ = try request.query([])
-            let text = try request.segment("id")
-            let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-            guard isDecimal, let number = Int64(text) else {
-                throw AdminProblem(
-                    .invalidParameter,
-                    "the id of a subscriber is a number, not '\(shortened(text))'"
-                )
-            }
+            let number = try request.id(of: "subscriber")
             guard await backend.broker.disconnect(subscriber: number) else {
                 throw AdminProblem(.subscriberNotFound, "no subscriber has the id \(number)")
             }

@@ -16,6 +16,10 @@ extension SubscriberPage: ListPage {
     var rows: [SubscriberRow] { self.subscribers }
 }
 
+extension TokenPage: ListPage {
+    var rows: [TokenRow] { self.tokens }
+}
+
 /// What a list is sorted by.
 struct ListOrder<Row> {
     let sort: String
@@ -38,7 +42,8 @@ struct PagedList<Page: ListPage> {
     let client: AdminClient
     /// The name of the list in the path and in the answer.
     let name: String
-    let pattern: String?
+    /// Which rows it is about: a parameter of the list, and nothing for all.
+    let choice: (name: String, value: String?)
     let order: ListOrder<Page.Row>
     let options: ListOptions
     /// For people: the columns, and the cells of a row.
@@ -52,7 +57,7 @@ struct PagedList<Page: ListPage> {
             .get,
             [self.name],
             query: [
-                ("pattern", self.pattern),
+                (self.choice.name, self.choice.value),
                 ("sort", self.needsWhole ? self.order.steadySort : self.order.sort),
                 ("order", self.needsWhole ? "asc" : self.order.direction.rawValue),
                 ("limit", "\(room)"), ("cursor", cursor),

@@ -26,6 +26,11 @@ enum TopicCompletion {
             .subscribers.map { String($0.id) } ?? []
     }
 
+    static let tokens = CompletionKind.custom { arguments, _, _ in
+        await Self.ask(DoorRequest(.get, ["tokens"]), arguments, as: TokenPage.self)?
+            .tokens.map { String($0.id) } ?? []
+    }
+
     /// `stocks/*` for `stocks/AAPL`.
     private static func globs(above names: [String]) -> [String] {
         let folders = names.compactMap { name in

@@ -5,6 +5,8 @@ struct PolicyRow: Codable, Sendable, Equatable {
     var maxMessages: Int64?
     var maxBytes: Int64?
     var maxMessageBytes: Int64?
+    var maxPublishesPerSecond: Double?
+    var maxPublishBytesPerSecond: Double?
     var createsTopics = true
     var description = ""
 
@@ -16,6 +18,8 @@ struct PolicyRow: Codable, Sendable, Equatable {
         try container.encode(self.maxMessages, forKey: .maxMessages)
         try container.encode(self.maxBytes, forKey: .maxBytes)
         try container.encode(self.maxMessageBytes, forKey: .maxMessageBytes)
+        try container.encode(self.maxPublishesPerSecond, forKey: .maxPublishesPerSecond)
+        try container.encode(self.maxPublishBytesPerSecond, forKey: .maxPublishBytesPerSecond)
         try container.encode(self.createsTopics, forKey: .createsTopics)
         try container.encode(self.description, forKey: .description)
     }

@@ -34,6 +34,11 @@ enum Quantity {
         return Self.count(Int64(min(perSecond.rounded(), 1e15))) + "/s"
     }
 
+    /// A number as it was set: `5,000`, `0.05`.
+    static func exact(_ value: Double) -> String {
+        Int64(exactly: value).map(Self.count) ?? "\(value)"
+    }
+
     /// `1.2 MiB/s`.
     static func bytesRate(_ perSecond: Double) -> String {
         Self.bytes(Int64(min(perSecond.rounded(), 1e15))) + "/s"

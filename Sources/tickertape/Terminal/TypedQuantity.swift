@@ -1,4 +1,5 @@
 import ArgumentParser
+import TickertapeCore
 import TickertapeWire
 
 /// Sizes, counts and times as people type them.
@@ -31,6 +32,20 @@ enum TypedQuantity {
         let plain = text.replacing(",", with: "").replacing("_", with: "")
         return try Self.scaled(plain, units: Self.countUnits)
             ?? Self.refuse("a count looks like 10000 or 10k")
+    }
+
+    /// How many a second, from `10`, `0.5` or `10k`.
+    ///
+    /// - Throws: A sentence when it is none.
+    static func rate(_ text: String) throws -> Double {
+        guard let value = Double(text), value.isFinite, text.wholeMatch(of: /-?[0-9.]+/) != nil
+        else { return Double(try Self.count(text)) }
+        guard Policy.rates.contains(value) else {
+            throw ValidationError(
+                "it is from \(Policy.rates.lowerBound) to \(Quantity.count(Self.most))"
+            )
+        }
+        return value
     }
 
     /// The id of a message or subscriber from `1043`, or `1,043` as tables show it.

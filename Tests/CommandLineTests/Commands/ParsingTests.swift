@@ -20,6 +20,12 @@ struct ParsingTests {
             "nonsense", "status more", "topic purge a --before 1M", "policy set a --max-age 1M",
             "policy set a --max-age 36501d", "tail a --tail 1001", "tail a --since 1M",
             "publish a b --retry-for 5m", "topic list --limit -1", "serve --admin-listen foo",
+            "policy set a --max-publishes-per-second 0", "token create", "token show",
+            "policy set a --max-publish-bytes-per-second 1.5", "token create --publish a//b",
+            "token create --subscribe a --expires 30", "token create --subscribe a --expires 0d",
+            "token create --subscribe a --expires 3661d", "token list --state good",
+            "token create --publish a --expires tomorrow", "token revoke", "token revoke 1 x",
+            "token show 1 2", "token list --sort note",
         ]
     )
     func refused(line: String) {
@@ -45,7 +51,12 @@ struct ParsingTests {
             "subscriber disconnect 1,234",
             "topic purge a --before 1,000", "tail a --after 1,000 --count 2", "tail a --tail 1000",
             "policy set a --max-age 36500d", "serve --admin-listen [::1]:1868",
-            "status --url http://h:1",
+            "status --url http://h:1", "policy set a --max-publishes-per-second 0.5",
+            "policy set a --max-publishes-per-second none --max-publish-bytes-per-second 1MB",
+            "token create --publish a --publish b/** --subscribe ** --expires 12h --note x",
+            "token create --subscribe a --expires never --json", "token list --all --json",
+            "token create --subscribe a --expires 3660d", "token list --state revoked --limit 5",
+            "token show 7", "token revoke 7 1,234",
         ]
     )
     func taken(line: String) throws {
@@ -87,6 +98,27 @@ struct ParsingTests {
         guard let error else { return }
         let message = Tickertape.message(for: error)
         #expect(message.contains(part), "\(message)")
+    }
+
+    @Test("A token is good for ninety days unless something else is said")
+    func lifetimes() throws {
+        let line = ["token", "create", "--publish", "a"]
+        for (more, seconds) in [
+            ([], nil), (["--expires", "30d"], 2_592_000), (["--expires", "Never"], nil),
+        ] as [([String], Int64?)] {
+            let command = try #require(
+                try Tickertape.parseAsRoot(line + more) as? TokenCreateCommand
+            )
+            #expect(command.expires?.seconds == seconds)
+        }
+        #expect(TokenLifetime.usual == .seconds(7_776_000))
+        let error = #expect(throws: (any Error).self) {
+            _ = try Tickertape.parseAsRoot(line + ["--note", String(repeating: "é", count: 129)])
+        }
+        #expect(error.map { Tickertape.message(for: $0) }?.contains("258 bytes") == true)
+        let many = (0...128).flatMap { ["--subscribe", "a/\($0)"] }
+        #expect(throws: (any Error).self) { _ = try Tickertape.parseAsRoot(line + many) }
+        _ = try Tickertape.parseAsRoot(line + many.dropLast(2))
     }
 
     @Test("A description is as long as the broker keeps it")

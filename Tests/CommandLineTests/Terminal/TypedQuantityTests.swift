@@ -35,6 +35,27 @@ struct TypedQuantityTests {
         #expect(try TypedQuantity.count(text) == value)
     }
 
+    @Test(
+        "Rates are read, whole or not",
+        arguments: [
+            ("10", 10), ("0.5", 0.5), ("0.001", 0.001), ("10k", 10_000), ("1,000", 1_000),
+            ("1.5k", 1_500),
+        ] as [(String, Double)]
+    )
+    func rate(text: String, value: Double) throws {
+        #expect(try TypedQuantity.rate(text) == value)
+        #expect(Quantity.exact(0.05) == "0.05")
+        #expect(Quantity.exact(5_000) == "5,000")
+    }
+
+    @Test(
+        "What is no rate is refused",
+        arguments: ["", "0", "-5", "-0.5", "0.0001", "x", "nan", "inf", "1e3", "0x1p3", "10/s"]
+    )
+    func noRate(text: String) {
+        #expect(throws: (any Error).self) { try TypedQuantity.rate(text) == 2 }
+    }
+
     @Test("What is no count is refused", arguments: ["", "0", "-5", "1.5", "10KiB", "x"])
     func noCount(text: String) {
         #expect(throws: (any Error).self) { try TypedQuantity.count(text) == 2 }

@@ -83,6 +83,14 @@ extension PolicyRow {
                 self.maxMessageBytes.map(Quantity.bytes) ?? "no limit but the broker's"
             ),
             (
+                "publishes of a client",
+                self.maxPublishesPerSecond.map { Quantity.exact($0) + "/s" } ?? Self.noLimit
+            ),
+            (
+                "bytes of a client",
+                self.maxPublishBytesPerSecond.map(Quantity.bytesRate) ?? Self.noLimit
+            ),
+            (
                 "new topics",
                 self.createsTopics
                     ? "created by publishing" : "only by 'tickertape topic create'"
@@ -100,6 +108,8 @@ extension [PolicyRow] {
         .init(title: "MESSAGES", alignment: .right, isOptional: true),
         .init(title: "BYTES", alignment: .right, isOptional: true),
         .init(title: "MESSAGE BYTES", alignment: .right, isOptional: true),
+        .init(title: "PUBLISHES", alignment: .right, isOptional: true),
+        .init(title: "PUBLISH BYTES", alignment: .right, isOptional: true),
         .init(title: "CREATES TOPICS", isOptional: true),
         .init(title: "DESCRIPTION", isShrinkable: true, isOptional: true, ink: .dim),
     ]
@@ -114,6 +124,8 @@ extension [PolicyRow] {
                     row.maxMessages.map(Quantity.count) ?? "-",
                     row.maxBytes.map(Quantity.bytes) ?? "-",
                     row.maxMessageBytes.map(Quantity.bytes) ?? "-",
+                    row.maxPublishesPerSecond.map { Quantity.exact($0) + "/s" } ?? "-",
+                    row.maxPublishBytesPerSecond.map(Quantity.bytesRate) ?? "-",
                     row.createsTopics ? "yes" : "no",
                     printable(row.description),
                 ]

@@ -2,11 +2,11 @@ import ArgumentParser
 import TickertapeCore
 
 /// A limit as it is typed: a value, or `none` to lift it.
-enum LimitChange: Equatable, Sendable {
+enum LimitChange<Value: Equatable & Sendable>: Equatable, Sendable {
     case none
-    case to(Int64)
+    case to(Value)
 
-    var value: Int64? {
+    var value: Value? {
         switch self {
         case .none: nil
         case .to(let value): value
@@ -14,7 +14,7 @@ enum LimitChange: Equatable, Sendable {
     }
 
     static func reading(
-        _ parse: @escaping @Sendable (String) throws -> Int64
+        _ parse: @escaping @Sendable (String) throws -> Value
     ) -> @Sendable (String) throws -> LimitChange {
         { text in text.lowercased() == "none" ? .none : .to(try parse(text)) }
     }
@@ -33,6 +33,7 @@ struct PolicySetCommand: DoorCommand {
               tickertape policy set 'stocks/**' --max-age 30d --max-messages 10k
               tickertape policy set 'chat/*' --max-bytes 10GiB --dry-run
               tickertape policy set 'stocks/**' --max-messages none
+              tickertape policy set 'chat/**' --max-publishes-per-second 5
             """
     )
 
@@ -51,28 +52,45 @@ struct PolicySetCommand: DoorCommand {
         ),
         transform: LimitChange.reading(Self.age)
     )
-    var maxAge: LimitChange?
+    var maxAge: LimitChange<Int64>?
 
     @Option(
         parsing: .unconditional,
         help: .init("The newest messages of a topic that are kept, or none.", valueName: "count"),
         transform: LimitChange.reading(TypedQuantity.count)
     )
-    var maxMessages: LimitChange?
+    var maxMessages: LimitChange<Int64>?
 
     @Option(
         parsing: .unconditional,
         help: .init("The payload kept of a topic: 10GiB, 500MB or none.", valueName: "size"),
         transform: LimitChange.reading(TypedQuantity.bytes)
     )
-    var maxBytes: LimitChange?
+    var maxBytes: LimitChange<Int64>?
 
     @Option(
         parsing: .unconditional,
         help: .init("A larger payload is refused: 64KiB or none.", valueName: "size"),
         transform: LimitChange.reading(TypedQuantity.bytes)
     )
-    var maxMessageBytes: LimitChange?
+    var maxMessageBytes: LimitChange<Int64>?
+
+    @Option(
+        parsing: .unconditional,
+        help: .init(
+            "What each client may publish a second to these topics together: 10, 0.5 or none.",
+            valueName: "count"
+        ),
+        transform: LimitChange.reading(TypedQuantity.rate)
+    )
+    var maxPublishesPerSecond: LimitChange<Double>?
+
+    @Option(
+        parsing: .unconditional,
+        help: .init("The same in bytes of payload: 64KiB, 1MB or none.", valueName: "size"),
+        transform: LimitChange.reading { Double(try TypedQuantity.bytes($0)) }
+    )
+    var maxPublishBytesPerSecond: LimitChange<Double>?
 
     @Flag(
         inversion: .prefixedNo,
@@ -110,7 +128,9 @@ struct PolicySetCommand: DoorCommand {
             )
         }
         let limits = [self.maxAge, self.maxMessages, self.maxBytes, self.maxMessageBytes]
-        guard limits.allSatisfy({ $0 == nil }), self.createTopics == nil, self.description == nil
+        let rates = [self.maxPublishesPerSecond, self.maxPublishBytesPerSecond]
+        guard limits.allSatisfy({ $0 == nil }), rates.allSatisfy({ $0 == nil }),
+            self.createTopics == nil, self.description == nil
         else { return }
         throw ValidationError(
             "Say what to set, as in --max-age 30d; 'none' lifts a limit, as in --max-messages none."
@@ -160,6 +180,8 @@ struct PolicySetCommand: DoorCommand {
         if let limit = self.maxMessages { policy.maxMessages = limit.value }
         if let limit = self.maxBytes { policy.maxBytes = limit.value }
         if let limit = self.maxMessageBytes { policy.maxMessageBytes = limit.value }
+        if let rate = self.maxPublishesPerSecond { policy.maxPublishesPerSecond = rate.value }
+        if let rate = self.maxPublishBytesPerSecond { policy.maxPublishBytesPerSecond = rate.value }
         if let createsTopics = self.createTopics { policy.createsTopics = createsTopics }
         if let description = self.description { policy.description = description }
     }

@@ -65,7 +65,7 @@ struct TopicListCommand: DoorCommand {
         let list = PagedList<ListedTopicPage>(
             client: client,
             name: "topics",
-            pattern: self.pattern,
+            choice: ("pattern", self.pattern),
             order: ListOrder(
                 sort: self.sort.rawValue,
                 direction: self.list.direction(self.sort.order),

@@ -29,7 +29,8 @@ package final class Authenticator: Sendable {
 
     /// For those who present no credential; nothing when they may do nothing.
     package let anonymous: Access?
-    private let isOpen: Bool
+    /// Everyone may do everything.
+    package let isOpen: Bool
     private let rules: Claims.Rules
     private let tokens: TokenBoard
     private let keys: KeyFiles

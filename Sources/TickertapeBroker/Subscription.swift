@@ -137,4 +137,6 @@ extension Subscription {
     }
 
     var isOpen: Bool { self.beatIndex32 >= 0 }
+
+    package var filter: TopicFilter { self.audience.filter }
 }

@@ -12,43 +12,53 @@ extension ConnectionHandler {
             return
         }
         let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
-        if let problem = self.claimStream() {
+        if let problem = self.claimStream(end.admitted) {
             guard end.acceptsEventStream else {
                 self.finish(.failure(problem), end)
                 return
             }
-            // Anything but 200 would end an EventSource for good.
-            self.current = .none
-            let retryMilliseconds =
-                problem.code == .draining
-                ? jitteredRetryMilliseconds() : overloadRetryMilliseconds()
-            var bytes = self.server.response.eventStreamHead(framing, fields: end.fields)
-            bytes.writeImmutableBuffer(framing.farewell(retryMilliseconds: retryMilliseconds))
-            self.write(bytes)
-            self.linger()
+            self.putOff(problem, end)
             return
         }
         let stream = EventStreamHandler(
             server: self.server,
             framing: framing,
-            fields: end.fields
+            fields: end.fields,
+            share: end.admitted?.share
         )
-        guard self.giveWay(to: stream) else { return }
-        stream.start(query)
+        guard self.giveWay(to: stream, end.admitted) else { return }
+        stream.start(query, end.admitted?.access)
         self.leave()
     }
 
+    /// Has an EventSource come back later: anything but 200 would end it for good.
+    func putOff(_ problem: Problem, _ end: RequestEnd) {
+        self.current = .none
+        let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
+        let retryMilliseconds =
+            problem.code == .draining ? jitteredRetryMilliseconds() : overloadRetryMilliseconds()
+        var bytes = self.server.response.eventStreamHead(framing, fields: end.fields)
+        bytes.writeImmutableBuffer(framing.farewell(retryMilliseconds: retryMilliseconds))
+        self.write(bytes)
+        self.linger()
+    }
+
     func upgrade(_ offer: WebSocketOffer, _ end: RequestEnd) {
-        if let problem = self.claimStream() {
+        guard let admitted = end.admitted else {
+            preconditionFailure("who asks for a WebSocket was looked at")
+        }
+        if let problem = self.claimStream(admitted) {
             self.finish(.failure(problem), end)
             return
         }
         let handler = WebSocketHandler(
             server: self.server,
             windowBits: offer.compression?.serverWindowBits,
-            isEcho: offer.isEcho
+            isEcho: offer.isEcho,
+            admitted: admitted,
+            address: self.machine.peer.share
         )
-        guard self.giveWay(to: handler) else { return }
+        guard self.giveWay(to: handler, admitted) else { return }
         handler.start(
             self.server.response.webSocketHead(offer, fields: end.fields),
             hasChosenProtocol: offer.subprotocol != nil
@@ -57,7 +67,7 @@ extension ConnectionHandler {
     }
 
     /// Puts another handler behind this one.
-    private func giveWay(to handler: some ChannelHandler) -> Bool {
+    private func giveWay(to handler: some ChannelHandler, _ admitted: Admitted?) -> Bool {
         guard let context = self.context else { return false }
         self.phase = .upgraded
         self.server.remove(self)
@@ -65,6 +75,7 @@ extension ConnectionHandler {
             try context.pipeline.syncOperations.addHandler(handler, position: .after(self))
         } catch {
             self.server.count.closeStream()
+            admitted?.share.closeStream()
             context.close(promise: nil)
             return false
         }
@@ -81,7 +92,7 @@ extension ConnectionHandler {
     }
 
     /// Takes a place among the open streams, or says why there is none.
-    private func claimStream() -> Problem? {
+    private func claimStream(_ admitted: Admitted?) -> Problem? {
         if self.server.isDraining { return .draining }
         guard self.server.count.openStream(max: self.server.limits.streamsMax) else {
             return Problem(
@@ -90,6 +101,12 @@ extension ConnectionHandler {
                 retryAfterSeconds: 10
             )
         }
-        return nil
+        guard let share = admitted?.share, !share.openStream() else { return nil }
+        self.server.count.closeStream()
+        return Problem(
+            .tooManyClientStreams,
+            "this client has \(share.streamBound) event streams and WebSockets open already",
+            retryAfterSeconds: 10
+        )
     }
 }

@@ -45,6 +45,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     /// The history request that is read or waits for a message, if there is one.
     var waiting: HistoryExchange?
 
+    /// Its client publishes too fast: for a moment it is not read.
+    var isThrottled = false
+
     /// In ticks of the loop; `Int.max` for none.
     var deadline = Int.max
     var waitsFor = Deadline.firstRequest
@@ -59,6 +62,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         case none
         case waiting(Work)
         case running
+        /// A request whose head is here, and is looked at again when its credential was verified.
+        case verifying(HTTPServerRequestPart)
     }
 
     enum Work {
@@ -79,9 +84,13 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         case firstRequest, request, nextRequest, reader, linger, drain
     }
 
-    init(server: LoopServer) {
+    init(server: LoopServer, peer: Peer) {
         self.server = server
-        self.machine = RequestMachine(router: server.router)
+        self.machine = RequestMachine(
+            router: server.router,
+            admission: server.admission,
+            peer: peer
+        )
     }
 
     // MARK: - Channel
@@ -89,7 +98,13 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.server.add(self)
-        self.wait(.firstRequest, seconds: self.server.limits.requestTimeoutSeconds)
+        // One too many is heard, but not for long.
+        let isOverBound = self.machine.peer.isOverBound
+        self.wait(
+            .firstRequest,
+            seconds: isOverBound
+                ? self.server.limits.lingerSeconds : self.server.limits.requestTimeoutSeconds
+        )
         if self.server.isDraining { self.settle() }
     }
 
@@ -186,7 +201,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     var mustHold: Bool { !self.held.isEmpty || self.cannotStart }
 
     var cannotStart: Bool {
-        self.isRunning || self.answers.count >= self.server.limits.pipelinedRequestsMax
+        self.isRunning || self.isThrottled
+            || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
             // Nobody would learn what became of a request behind the last one (RFC 9112 §9.6).
             || (self.answers.last?.end.mustClose ?? false)
@@ -217,6 +233,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     func received(_ part: HTTPServerRequestPart) {
         if case .head = part, self.waitsFor != .request { self.waitForRequest() }
         let step = self.machine.received(part)
+        if case .verify(let credential) = step {
+            self.verify(credential, for: part)
+            return
+        }
         guard case .end = part else {
             self.take(step)
             return
@@ -228,23 +248,32 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     }
 
     /// A complete publish whose head was known; nothing is held.
-    func receivedPublish(to target: PublishTarget, _ payload: ByteBuffer) {
+    func receivedPublish(_ publish: PlainPublish, _ payload: ByteBuffer) {
         guard self.phase == .open else { return }
         self.sawPart = true
         self.waitsFor = .nextRequest
         self.deadline = Int.max
-        self.take(RequestMachine.publish(payload, to: target, idempotencyKey: nil, RequestEnd()))
+        var end = RequestEnd()
+        end.admitted = publish.admitted
+        self.take(
+            RequestMachine.publish(payload, to: publish.target, idempotencyKey: nil, end)
+        )
         self.settle()
     }
 
     func take(_ step: RequestStep) {
         switch step {
-        case .more: break
+        case .more, .verify: break
         case .sendContinue: self.sendContinue()
         case .publish(let draft, let end): self.publish(draft, end)
         case .start(let route, let end): self.begin(.route(route, end))
         case .subscribe(let query, let end): self.begin(.subscribe(query, end))
-        case .refuse(let problem, let end): self.enqueue(problem, end)
+        case .refuse(let problem, let end):
+            if problem.code == .tooManyClientConnections, end.acceptsEventStream {
+                self.putOff(problem, end)
+            } else {
+                self.enqueue(problem, end)
+            }
         }
     }
 
@@ -257,6 +286,14 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     }
 
     func publish(_ draft: Draft, _ end: RequestEnd) {
+        if let admitted = end.admitted {
+            do throws(RateExceeded) {
+                try self.server.admission.checkRate(admitted.share, draft.topic, bytes: draft.bytes)
+            } catch {
+                self.throttle(error, end)
+                return
+            }
+        }
         let number = self.firstNumber + self.answers.count
         guard self.server.fanout.publish(draft, reply: self, number: number) else {
             self.enqueue(
@@ -290,6 +327,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             case .webSocket(let offer): self.upgrade(offer, end)
             case .demoPage(let page): self.finish(.success(.demo(page)), end)
             case .demoRedirect: self.finish(.success(.redirect("/demo/")), end)
+            case .preflight: self.finishWithoutContent(end)
             case .publish, .eventsByBody: preconditionFailure("these have a body")
             }
         }

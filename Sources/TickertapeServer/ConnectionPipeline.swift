@@ -6,7 +6,8 @@ extension ConnectionHandler {
     /// The handlers of one HTTP/1 connection.
     static func add(
         to pipeline: ChannelPipeline.SynchronousOperations,
-        _ server: LoopServer
+        _ server: LoopServer,
+        peer: Peer
     ) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
         // A target over its own limit still parses, so that it is answered 414 and not 431.
@@ -22,7 +23,7 @@ extension ConnectionHandler {
             // Reached only where the decoder has stopped reading.
             maximumBufferSize: server.limits.headBytesMax * 8
         )
-        let connection = ConnectionHandler(server: server)
+        let connection = ConnectionHandler(server: server, peer: peer)
         let shortcut = KnownHeadHandler(connection: connection)
         try pipeline.addHandler(shortcut)
         try pipeline.addHandler(decoder)

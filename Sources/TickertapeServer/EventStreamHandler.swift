@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import TickertapeAccess
 import TickertapeBroker
 import TickertapeCore
 import TickertapeWire
@@ -14,6 +15,8 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     let format: WireFormat
     private let framing: StreamFraming
     private let server: LoopServer
+    /// Of the client, whose streams are counted.
+    private let share: ClientShare?
     private var context: ChannelHandlerContext?
     private var subscription: Subscription?
     private var isEnding = false
@@ -21,14 +24,16 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     /// The head of the response; leaves with what is written first.
     private var head: ByteBuffer?
 
-    init(server: LoopServer, framing: StreamFraming, fields: ResponseFields) {
+    init(server: LoopServer, framing: StreamFraming, fields: ResponseFields, share: ClientShare?) {
         self.server = server
+        self.share = share
         self.framing = framing
         self.format = .eventStream(framing)
         self.head = server.response.eventStreamHead(framing, fields: fields)
     }
 
-    func start(_ query: SubscribeQuery) {
+    func start(_ query: SubscribeQuery, _ access: Access?) {
+        self.server.watch(access, for: self)
         self.subscription = self.server.fanout.subscribe(
             to: query.filter,
             from: query.start,
@@ -54,6 +59,8 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         self.server.count.closeStream()
+        self.share?.closeStream()
+        self.server.stopWatching(for: self)
         self.closeSubscription()
     }
 
@@ -94,23 +101,28 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
 
     func end(_ reason: SubscriptionEnd) {
         guard let context = self.context, !self.isEnding else { return }
-        self.isEnding = true
-        self.closeSubscription()
         let bytes =
             switch reason {
             case .deleted(let topic): self.framing.end(of: topic)
             case .draining, .logUnavailable, .disconnected:
                 self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
             }
+        // When the broker stops, it closes everything.
+        self.end(with: bytes, context, isClosedSoon: reason != .draining)
+    }
+
+    private func end(with bytes: ByteBuffer, _ context: ChannelHandlerContext, isClosedSoon: Bool) {
+        self.isEnding = true
+        self.closeSubscription()
+        self.server.stopWatching(for: self)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(self.wrapOutboundOut(self.withHead(bytes)), promise: written)
-        self.closeSoon(context, reason)
+        if isClosedSoon { self.closeSoon(context) }
     }
 
-    /// Who does not read does not learn of its end; when the broker stops, it closes everything.
-    private func closeSoon(_ context: ChannelHandlerContext, _ reason: SubscriptionEnd) {
-        guard reason != .draining else { return }
+    /// Who does not read does not learn of its end.
+    private func closeSoon(_ context: ChannelHandlerContext) {
         let seconds = self.server.limits.lingerSeconds
         let channel = context.channel
         context.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1_000_000_000))) {
@@ -131,5 +143,16 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         guard let subscription = self.subscription else { return }
         self.subscription = nil
         self.server.fanout.close(subscription)
+    }
+}
+
+extension EventStreamHandler: AccessHolder {
+    func accessExpires(inSeconds seconds: Int) {
+        _ = self.write(self.framing.expiring(inSeconds: seconds))
+    }
+
+    func accessEnded(_ end: AccessEnd) {
+        guard let context = self.context, !self.isEnding else { return }
+        self.end(with: self.framing.unauthorized(end.rawValue), context, isClosedSoon: true)
     }
 }

@@ -11,7 +11,7 @@ import Musl
 /// Publishers that keep their connection send the same head again and again. What equals a head
 /// that the decoder has taken means the same, so it is not parsed again.
 struct KnownHead {
-    let target: PublishTarget
+    let publish: PlainPublish
     /// Up to the first digit of the length.
     private let before: [UInt8]
     /// Behind its last digit, the empty line included.
@@ -25,11 +25,11 @@ struct KnownHead {
     /// Learns a head that was taken, if its length stands in one place.
     ///
     /// `head` ends with the empty line.
-    init?(_ head: UnsafeRawBufferPointer, target: PublishTarget) {
+    init?(_ head: UnsafeRawBufferPointer, publish: PlainPublish) {
         guard head.count <= Self.bytesMax, let digits = Self.lengthDigits(in: head) else {
             return nil
         }
-        self.target = target
+        self.publish = publish
         self.before = Array(head[..<digits.lowerBound])
         self.after = Array(head[digits.upperBound...])
     }

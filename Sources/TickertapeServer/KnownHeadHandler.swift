@@ -41,7 +41,7 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Takes every complete publish with the known head from the front of `buffer`.
     private func takeKnown(_ buffer: inout ByteBuffer) {
-        guard let known = self.known else { return }
+        guard let known = self.known, self.connection.holds(known.publish) else { return }
         while !self.connection.mustHold,
             let (head, body) = buffer.withUnsafeReadableBytes({ known.match($0) }),
             body <= self.connection.server.limits.messageBytesMax,
@@ -49,7 +49,7 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         {
             buffer.moveReaderIndex(forwardBy: head)
             guard let payload = buffer.readSlice(length: body) else { return }
-            self.connection.receivedPublish(to: known.target, payload)
+            self.connection.receivedPublish(known.publish, payload)
         }
     }
 
@@ -64,9 +64,9 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         self.place = self.place(after: head + last.bodyBytes - buffer.readableBytes)
         if case .unknown = self.place { return }
-        guard let target = last.plainPublish else { return }
+        guard let publish = last.plainPublish else { return }
         self.known = buffer.withUnsafeReadableBytes {
-            KnownHead(.init(rebasing: $0[..<head]), target: target)
+            KnownHead(.init(rebasing: $0[..<head]), publish: publish)
         }
     }
 
@@ -75,7 +75,10 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// More than one request in what was read makes `left` too small: it is then used up before
     /// the last of them ends, where the machine is not idle.
     private func place(after left: Int) -> Place {
-        guard left >= 0, self.connection.machine.isIdle == (left == 0) else { return .unknown }
+        guard left >= 0 else { return .unknown }
+        let isIdle = self.connection.machine.isIdle
+        // A head whose credential is being verified is as good as not yet there.
+        guard isIdle == (left == 0) || self.connection.isVerifying else { return .unknown }
         return left == 0 ? .start : .body(left)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import TickertapeAccess
 import TickertapeBroker
 import TickertapeCore
 import TickertapeWire
@@ -21,6 +22,8 @@ final class LoopServer: @unchecked Sendable {
     let limits: Limits
     let router: Router
     let count: ConnectionCount
+    let admission: Admission
+    private var watch: AccessWatch
     /// Shared: no message depends on another.
     private(set) lazy var inflater = WebSocketInflater()
 
@@ -34,9 +37,17 @@ final class LoopServer: @unchecked Sendable {
     static let tickInterval = TimeAmount.milliseconds(1_000 / Int64(ticksPerSecond))
     private var lastTick: NIODeadline?
 
-    init(fanout: LoopFanout, limits: Limits, features: Features, count: ConnectionCount) {
+    init(
+        fanout: LoopFanout,
+        limits: Limits,
+        features: Features,
+        count: ConnectionCount,
+        admission: Admission
+    ) {
         self.fanout = fanout
         self.limits = limits
+        self.admission = admission
+        self.watch = AccessWatch(limits: limits)
         self.router = Router(limits: limits, features: features)
         self.count = count
         self.response = Self.currentResponse()
@@ -60,8 +71,31 @@ final class LoopServer: @unchecked Sendable {
         if let last = self.lastTick { self.fanout.noteDelay(now - last - Self.tickInterval) }
         self.lastTick = now
         self.response = Self.currentResponse()
+        self.admission.refreshPolicies()
+        self.endAccess()
         for connection in self.connections.values where connection.deadline <= self.tick {
             connection.deadlineReached()
+        }
+    }
+
+    // MARK: - What was granted
+
+    /// Tells `holder` when what it was granted ends; in place of what it was granted before.
+    func watch(_ access: Access?, for holder: any AccessHolder) {
+        if let access { self.watch.add(holder, access) }
+    }
+
+    func stopWatching(for holder: any AccessHolder) {
+        self.watch.remove(holder)
+    }
+
+    private func endAccess() {
+        let due = self.watch.due(self.admission.authenticator, now: self.admission.nowMilliseconds)
+        for item in due {
+            switch item {
+            case .expires(let holder, let seconds): holder.accessExpires(inSeconds: seconds)
+            case .ended(let holder, let end): holder.accessEnded(end)
+            }
         }
     }
 

@@ -19,19 +19,55 @@ struct RequestHeader {
     private(set) var lastEventID: String?
     private(set) var acceptsEventStream = false
 
+    // Who asks, and from where.
+
+    /// As it came, or as a proxy that is believed has told.
+    var host: String?
+    private(set) var origin: String?
+    private(set) var originCount = 0
+    private(set) var authorization: String?
+    private(set) var authorizationCount = 0
+    /// All fields as one (RFC 9113 §8.2.3).
+    private(set) var cookie = ""
+    /// `Sec-Fetch-Site` and `Sec-Fetch-Mode` (W3C Fetch Metadata).
+    private(set) var fetchSite: String?
+    private(set) var fetchMode: String?
+    private(set) var isPreflight = false
+    private(set) var forwarded: [String] = []
+    private(set) var forwardedFor: [String] = []
+    private(set) var forwardedProto: String?
+    private(set) var forwardedHost: String?
+
     init(_ headers: HTTPHeaders) {
         // By length first: most fields are skipped without comparing a letter.
         for (name, value) in headers {
             switch name.utf8.count {
-            case 4 where isSame(name, "host"): self.hostCount += 1
+            case 4 where isSame(name, "host"):
+                self.host = value
+                self.hostCount += 1
             case 6 where isSame(name, "expect"): self.expect = value
             case 6 where isSame(name, "accept"):
                 if value.split(separator: ",").contains(where: isEventStream) {
                     self.acceptsEventStream = true
                 }
+            case 6 where isSame(name, "origin"):
+                self.origin = value
+                self.originCount += 1
+            case 6 where isSame(name, "cookie"):
+                self.cookie += self.cookie.isEmpty ? value : "; " + value
             case 7 where isSame(name, "upgrade"): self.asksForUpgrade = true
+            case 9 where isSame(name, "forwarded"): self.forwarded.append(value)
             case 12 where isSame(name, "content-type"): self.contentType = value
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
+            case 13 where isSame(name, "authorization"):
+                self.authorization = value
+                self.authorizationCount += 1
+            case 14 where isSame(name, "sec-fetch-site"): self.fetchSite = value
+            case 14 where isSame(name, "sec-fetch-mode"): self.fetchMode = value
+            case 15 where isSame(name, "x-forwarded-for"): self.forwardedFor.append(value)
+            case 16 where isSame(name, "x-forwarded-host"): self.forwardedHost = value
+            case 17 where isSame(name, "x-forwarded-proto"): self.forwardedProto = value
+            case 29 where isSame(name, "access-control-request-method"): self.isPreflight = true
             case 14 where isSame(name, "content-length"):
                 // The parser leaves the whitespace behind it (RFC 9110 §5.5).
                 self.contentLength = Int(trimmed(value[...]))

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import TickertapeAccess
 import TickertapeCore
 import TickertapeWire
 
@@ -12,6 +13,8 @@ enum RequestStep {
     case publish(Draft, RequestEnd)
     case start(Route, RequestEnd)
     case subscribe(SubscribeQuery, RequestEnd)
+    /// Have the signature of a credential checked, tell the machine, and give it the same head again.
+    case verify(String)
     /// Refuse it. What follows of its body is dropped by the machine.
     case refuse(Problem, RequestEnd)
 }
@@ -23,8 +26,16 @@ struct RequestEnd {
     var mustClose = false
     var isHTTP10 = false
     var acceptsEventStream = false
+    /// Who asks, where that matters.
+    var admitted: Admitted?
     /// Fields that every answer to it has, errors included.
     var fields: ResponseFields = []
+}
+
+/// A publish whose head says nothing else that matters.
+struct PlainPublish {
+    let target: PublishTarget
+    let admitted: Admitted
 }
 
 /// Names and values, in the order they are sent.
@@ -46,8 +57,13 @@ struct RequestMachine {
 
     private var state = State.idle
     /// The target of the last publish: a connection mostly publishes to one topic.
-    private var lastPublish: (uri: String, target: PublishTarget)?
+    private var lastPublish: (uri: String, routed: Routed)?
+    /// Who asked last: a connection mostly shows one credential.
+    private(set) var admitted: Admitted?
+    private var verified: (credential: String, verdict: Verdict)?
     private let router: Router
+    let admission: Admission
+    let peer: Peer
     private var limits: Limits { self.router.limits }
 
     /// What `KnownHeadHandler` asks about the head that came last.
@@ -55,14 +71,31 @@ struct RequestMachine {
         /// The announced length of its body.
         let bodyBytes: Int
         /// Its target, when the head says nothing else that matters.
-        var plainPublish: PublishTarget?
+        var plainPublish: PlainPublish?
     }
 
     /// Nothing when no head came since it was forgotten, or its body is chunked.
     private(set) var lastHead: LastHead?
 
-    init(router: Router) {
+    init(router: Router, admission: Admission, peer: Peer) {
         self.router = router
+        self.admission = admission
+        self.peer = peer
+    }
+
+    mutating func remember(_ admitted: Admitted) {
+        self.admitted = admitted
+    }
+
+    /// What became of a credential that was to be verified.
+    mutating func verified(_ credential: String, _ verdict: Verdict) {
+        self.verified = (credential, verdict)
+    }
+
+    /// It counts for one request: later ones are asked about anew.
+    mutating func takeVerified() -> (credential: String, verdict: Verdict)? {
+        defer { self.verified = nil }
+        return self.verified
     }
 
     var isIdle: Bool {
@@ -92,9 +125,29 @@ struct RequestMachine {
         end.mustClose = !head.isKeepAlive || end.isHTTP10 || isLast
         end.acceptsEventStream = header.acceptsEventStream
         self.lastHead = header.isChunked ? nil : LastHead(bodyBytes: header.contentLength ?? 0)
+        let (seen, peer) = self.origin(of: header)
+        let judgement = self.admission.rules.browsers.judge(seen, isSecure: peer.isSecure)
+        end.fields = judgement.fields
         do throws(Problem) {
             try self.checkHead(head, header)
-            switch try self.route(head, header) {
+            if self.peer.isOverBound { throw self.tooManyConnections }
+            if let refusal = judgement.refusal { throw refusal }
+            let routed = try self.route(head, header)
+            if routed.route.needsAdmission {
+                let admittance = try self.admit(
+                    header,
+                    inQuery: routed.credential,
+                    takesCookies: judgement.takesCookies,
+                    at: peer.share
+                )
+                guard case .admitted(let admitted) = admittance else {
+                    guard case .verify(let credential) = admittance else { return .more }
+                    return .verify(credential)
+                }
+                try self.authorize(routed.route, admitted)
+                end.admitted = admitted
+            }
+            switch routed.route {
             case .publish(let target):
                 try header.checkPublish(self.limits)
                 self.state = .publish(
@@ -103,12 +156,17 @@ struct RequestMachine {
                     end,
                     nil
                 )
-                if header.idempotencyKey == nil && header.expect == nil && !end.mustClose {
-                    self.lastHead?.plainPublish = target
+                if header.idempotencyKey == nil && header.expect == nil && !end.mustClose
+                    && end.fields.isEmpty, let admitted = end.admitted
+                {
+                    self.lastHead?.plainPublish = PlainPublish(target: target, admitted: admitted)
                 }
             case .eventsByBody:
                 try header.checkSubscribe(self.limits)
                 self.state = .subscribe(header, end, nil)
+            case .preflight:
+                end.fields += BrowserRules.preflightFields(self.limits)
+                self.state = .withoutBody(.preflight, end, dropped: 0)
             case let route:
                 self.state = .withoutBody(route, end, dropped: 0)
             }
@@ -122,22 +180,43 @@ struct RequestMachine {
             }
             // What is wrong with the head itself leaves no trust in what follows.
             if error.code == .badRequest || error.code == .uriTooLong { end.mustClose = true }
+            if self.peer.isOverBound { end.mustClose = true }
             // A client that waits for 100 sends no body once it has the answer, or all of it.
             if header.expect != nil && header.hasBody { end.mustClose = true }
             return .refuse(error, end)
         }
     }
 
+    /// A route, and the credential that stands in the query.
+    struct Routed {
+        let route: Route
+        var credential: String?
+    }
+
     private mutating func route(
         _ head: HTTPRequestHead,
         _ header: RequestHeader
-    ) throws(Problem) -> Route {
+    ) throws(Problem) -> Routed {
         if head.method == .POST, let last = self.lastPublish, bytesAreEqual(last.uri, head.uri) {
-            return .publish(last.target)
+            return last.routed
         }
-        let route = try self.router.route(head, header)
-        if case .publish(let target) = route { self.lastPublish = (head.uri, target) }
-        return route
+        if head.method == .OPTIONS, header.isPreflight, header.origin != nil {
+            return Routed(route: .preflight)
+        }
+        var routed = Routed(route: try self.router.route(head, header))
+        if routed.route.needsAdmission {
+            routed.credential = try self.router.credential(inQueryOf: head.uri)
+        }
+        if case .publish = routed.route { self.lastPublish = (head.uri, routed) }
+        return routed
+    }
+
+    private var tooManyConnections: Problem {
+        Problem(
+            .tooManyClientConnections,
+            "this client has \(self.peer.share.connectionBound) connections open already",
+            retryAfterSeconds: 10
+        )
     }
 
     private func checkHead(
@@ -204,7 +283,9 @@ struct RequestMachine {
         case .subscribe(let header, let end, let body):
             do throws(Problem) {
                 let decoded = try SubscribeBody.decode(body ?? ByteBuffer())
-                return .subscribe(try self.router.subscribe(decoded, header), end)
+                let query = try self.router.subscribe(decoded, header)
+                try self.admission.checkSubscribe(end.admitted?.access, to: query.filter)
+                return .subscribe(query, end)
             } catch {
                 return .refuse(error, end)
             }

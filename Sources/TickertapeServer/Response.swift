@@ -92,6 +92,11 @@ struct Response {
             let tokens = connection == .close ? "Upgrade, close" : "Upgrade"
             fields += [("Upgrade", "websocket"), ("Connection", tokens)]
             connection = .keep
+        case .unauthorized:
+            fields.append(("WWW-Authenticate", "Bearer realm=\"tickertape\""))
+        case .invalidToken:
+            let challenge = "Bearer realm=\"tickertape\", error=\"invalid_token\""
+            fields.append(("WWW-Authenticate", challenge))
         case .webSocketVersion:
             fields.append(("Sec-WebSocket-Version", "13"))
         default: break

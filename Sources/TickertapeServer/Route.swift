@@ -11,6 +11,8 @@ enum Route {
     case webSocket(WebSocketOffer)
     case demoPage(DemoPage)
     case demoRedirect
+    /// A browser asks what a page may do (WHATWG Fetch §4.8).
+    case preflight
 }
 
 struct PublishTarget {

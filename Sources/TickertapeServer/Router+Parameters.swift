@@ -10,7 +10,7 @@ extension Router {
         let topic = try self.topic(path)
         guard !query.isEmpty else { return PublishTarget(topic: topic, event: nil, key: nil) }
         let items = try self.items(query)
-        for item in items.items where item.name != "event" && item.name != "key" {
+        for item in items.items where !Self.publishParameters.contains(item.name) {
             throw Problem(
                 .unknownParameter,
                 "a publish takes 'event' and 'key', not '\(shortened(item.name))'"
@@ -22,6 +22,8 @@ extension Router {
             key: try items.single("key")
         )
     }
+
+    private static let publishParameters: Set<String> = ["event", "key", "access_token"]
 
     /// The same for the publish of a WebSocket.
     func draft(_ command: WebSocketCommand.Publish) throws(Problem) -> Draft {

@@ -64,6 +64,13 @@ final class Router: Sendable {
         }
     }
 
+    /// The credential in the query of a target that was routed (RFC 6750 §2.3).
+    func credential(inQueryOf uri: String) throws(Problem) -> String? {
+        let target = self.originForm(uri)
+        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return nil }
+        return try self.items(target[target.utf8.index(after: mark)...]).single("access_token")
+    }
+
     /// The path and query of a target, also when a proxy sent it in absolute form
     /// (RFC 9112 §3.2.2).
     private func originForm(_ uri: String) -> Substring {

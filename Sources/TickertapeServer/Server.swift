@@ -3,6 +3,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+package import TickertapeAccess
 package import TickertapeBroker
 package import TickertapeCore
 package import TickertapeLog
@@ -38,8 +39,16 @@ package final class Server: Sendable {
         package var port: Int
         package var loopCount: Int
         package var features: Features
+        package var admission: AdmissionRules
 
-        package init(host: String, port: Int, loopCount: Int, features: Features) {
+        package init(
+            host: String,
+            port: Int,
+            loopCount: Int,
+            features: Features,
+            admission: AdmissionRules
+        ) {
+            self.admission = admission
             self.host = host
             self.port = port
             self.loopCount = loopCount
@@ -52,7 +61,8 @@ package final class Server: Sendable {
     /// - Throws: What the system says when the address cannot be used.
     package init(
         _ configuration: Configuration,
-        log: any MessageLog,
+        log: any MessageLog & LogAdministration,
+        authenticator: Authenticator,
         limits: Limits,
         logger: Logger
     ) async throws {
@@ -61,12 +71,20 @@ package final class Server: Sendable {
         let emptied = eventLoops[0].makePromise(of: Void.self)
         let count = ConnectionCount(emptied: emptied)
         let broker = Broker(log: log, eventLoops: eventLoops, limits: limits)
+        let shares = FairShares(limits: limits)
         let loops = eventLoops.map { eventLoop in
             LoopServer(
                 fanout: broker.fanout(on: eventLoop),
                 limits: limits,
                 features: configuration.features,
-                count: count
+                count: count,
+                admission: Admission(
+                    configuration.admission,
+                    authenticator: authenticator,
+                    shares: shares,
+                    limits: limits,
+                    policies: { log.policies }
+                )
             )
         }
         self.group = group
@@ -172,7 +190,8 @@ package final class Server: Sendable {
             .writeBufferWaterMark,
             value: .init(low: high / 2, high: high)
         )
-        try ConnectionHandler.add(to: channel.pipeline.syncOperations, server)
+        let peer = Peer.connected(channel, isSecure: false, server.admission.shares)
+        try ConnectionHandler.add(to: channel.pipeline.syncOperations, server, peer: peer)
     }
 }
 

@@ -14,6 +14,7 @@ extension WebSocketHandler {
                 try self.subscribe(subscribe, command.ref)
             case .unsubscribe(let name): try self.unsubscribe(name, command.ref)
             case .publish(let publish): try self.publish(publish, command.ref)
+            case .auth(let token): self.authorize(token, command.ref)
             case .ping: self.reply { WebSocketMessage.writePong(ref: command.ref, into: &$0) }
             }
         } catch {
@@ -41,6 +42,7 @@ extension WebSocketHandler {
             tail: command.tail,
             tellsCaughtUp: true
         )
+        try self.server.admission.checkSubscribe(self.admitted.access, to: query.filter)
         guard !self.server.fanout.isEnded(query.filter) else {
             throw Problem(.topicDeleted, "all topics of this subscription were deleted")
         }
@@ -121,6 +123,17 @@ extension WebSocketHandler {
         _ ref: WebSocketRef?
     ) throws(Problem) {
         let draft = try self.server.router.draft(command)
+        try self.server.admission.checkPublish(self.admitted.access, to: draft.topic)
+        do throws(RateExceeded) {
+            try self.server.admission.checkRate(
+                self.admitted.share,
+                draft.topic,
+                bytes: draft.bytes
+            )
+        } catch {
+            self.throttle(error)
+            throw error.problem
+        }
         let number = self.firstNumber + self.unanswered.count
         guard self.server.fanout.publish(draft, reply: self, number: number) else {
             throw .queueFull(self.server.limits)

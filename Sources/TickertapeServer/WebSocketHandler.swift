@@ -20,8 +20,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     /// With which window messages are compressed, if that was agreed on.
     let windowBits: Int?
     private let isEcho: Bool
-    private var greeting = Greeting.due
-    private var context: ChannelHandlerContext?
+    var greeting = Greeting.due
+    var context: ChannelHandlerContext?
     private var reader: WebSocketReader
     var machine: WebSocketSessionMachine
 
@@ -36,19 +36,31 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     var firstNumber = 0
 
     /// Replies that leave together.
-    private var replies = ByteBuffer()
+    var replies = ByteBuffer()
     private var isTaking = false
     /// Commands that may still be carried out in this turn.
     var commandsLeft = 0
     /// The others wait for the next turn.
     private var isResting = false
-    private var isReading = true
+    var isReading = true
     /// When the next heartbeat is due.
-    private var beatDeadline = Int.max
+    var beatDeadline = Int.max
     /// When the message that is arriving has to be complete.
-    private var messageDeadline = Int.max
+    var messageDeadline = Int.max
 
-    var deadline: Int { min(self.beatDeadline, self.messageDeadline) }
+    /// When a peer that showed no credential has to have sent one.
+    var authDeadline = Int.max
+    /// Who asks; another once a fresh credential came.
+    var admitted: Admitted
+    /// Of the peer's address.
+    let addressShare: ClientShare
+    /// Whose streams it counts for.
+    private let streamShare: ClientShare
+    /// What keeps commands waiting besides: a signature to check, a client that publishes too fast.
+    var isVerifying = false
+    var isThrottled = false
+
+    var deadline: Int { min(self.beatDeadline, self.messageDeadline, self.authDeadline) }
 
     /// A publish that waits for the log.
     struct Unanswered {
@@ -57,16 +69,25 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         let bytes: Int
     }
 
-    private enum Greeting {
+    enum Greeting {
         /// Comes with the first reply, or sooner to a peer that waits for it.
         case due
         case said
     }
 
-    init(server: LoopServer, windowBits: Int?, isEcho: Bool) {
+    init(
+        server: LoopServer,
+        windowBits: Int?,
+        isEcho: Bool,
+        admitted: Admitted,
+        address: ClientShare
+    ) {
         self.server = server
         self.windowBits = windowBits
         self.isEcho = isEcho
+        self.admitted = admitted
+        self.streamShare = admitted.share
+        self.addressShare = address
         self.reader = WebSocketReader(
             messageBytesMax: server.limits.commandBytesMax,
             inflates: windowBits != nil
@@ -85,6 +106,10 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     func start(_ response: ByteBuffer, hasChosenProtocol: Bool) {
         self.replies = response
         self.server.add(self)
+        self.server.watch(self.admitted.access, for: self)
+        if self.admitted.access == nil {
+            self.authDeadline = self.server.deadline(seconds: self.server.limits.authSeconds)
+        }
         if self.isEcho {
             self.greeting = .said
         } else if hasChosenProtocol {
@@ -101,7 +126,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         if self.greeting == .due { self.greet() }
     }
 
-    private func greet() {
+    func greet() {
         self.greeting = .said
         let hello = WebSocketMessage.Hello(
             head: self.server.fanout.head,
@@ -125,6 +150,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         _ = self.machine.failed()
         self.server.remove(self)
         self.server.count.closeStream()
+        self.streamShare.closeStream()
+        self.server.stopWatching(for: self)
         self.closeSubscriptions()
     }
 
@@ -158,10 +185,14 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
     func takeMessages() {
         // What a command causes may come back here.
         guard !self.isTaking, !self.isResting else { return }
+        guard !self.mustWait else {
+            self.writeReplies()
+            return
+        }
         self.isTaking = true
         let limits = self.server.limits
         self.commandsLeft = limits.commandsPerTurnMax
-        while self.commandsLeft > 0, self.machine.takesMessages, self.isWritable,
+        while self.commandsLeft > 0, self.machine.takesMessages, self.isWritable, !self.mustWait,
             let event = self.reader.next(self.windowBits == nil ? nil : self.server.inflater)
         {
             if case .message(_, let payload) = event {
@@ -183,9 +214,12 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         // the connection.
         self.setReading(
             self.machine.hasEnded
-                || (self.machine.takesMessages && self.isWritable && !self.isResting)
+                || (self.machine.takesMessages && self.isWritable && !self.isResting
+                    && !self.mustWait)
         )
     }
+
+    private var mustWait: Bool { (self.isVerifying || self.isThrottled) && self.machine.isOpen }
 
     /// Lets the loop poll its sockets before more commands of this one are carried out.
     private func rest() {
@@ -198,7 +232,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         }
     }
 
-    private func waitForMessage() {
+    func waitForMessage() {
         self.messageDeadline = self.server.deadline(
             seconds: self.server.limits.requestTimeoutSeconds
         )
@@ -251,7 +285,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         self.writeText(write)
     }
 
-    private func writeText(_ write: (inout ByteBuffer) -> Void) {
+    func writeText(_ write: (inout ByteBuffer) -> Void) {
         var text = ByteBufferAllocator().buffer(capacity: 128)
         write(&text)
         WebSocketFrame.write(.text, text, isCompressed: false, into: &self.replies)
@@ -292,7 +326,7 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         }
     }
 
-    var address: SocketAddress? { self.context?.channel.remoteAddress }
+    var peerAddress: SocketAddress? { self.context?.channel.remoteAddress }
 
     // MARK: - Ends
 
@@ -353,45 +387,5 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         subscription.subscription = nil
         self.waiting.removeAll { $0 === subscription }
         self.server.fanout.close(open)
-    }
-
-    // MARK: - Deadlines
-
-    func deadlineReached() {
-        guard self.machine.isOpen else {
-            self.beatDeadline = Int.max
-            self.messageDeadline = Int.max
-            self.context?.close(promise: nil)
-            return
-        }
-        if self.messageDeadline <= self.server.tick { self.messageDeadlineReached() }
-        guard self.beatDeadline <= self.server.tick else { return }
-        self.beatDeadline = self.server.deadline(seconds: self.server.limits.heartbeatSeconds)
-        guard self.greeting == .said || self.machine.hasBeenHeard else {
-            self.greet()
-            self.writeReplies()
-            return
-        }
-        switch self.machine.beat(canBeHeard: self.isReading && self.isWritable) {
-        case .ping:
-            WebSocketFrame.write(.ping, ByteBuffer(), isCompressed: false, into: &self.replies)
-            self.writeReplies()
-        case .drop: self.context?.close(promise: nil)
-        case .none: break
-        }
-    }
-
-    /// As with a request: what begins to arrive is not held for ever.
-    private func messageDeadlineReached() {
-        guard self.isReading else {
-            // It was not read from: not its fault.
-            self.waitForMessage()
-            return
-        }
-        self.messageDeadline = Int.max
-        self.fail(
-            .protocolError,
-            "a message arrives within \(self.server.limits.requestTimeoutSeconds) seconds"
-        )
     }
 }

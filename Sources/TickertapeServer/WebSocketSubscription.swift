@@ -57,5 +57,5 @@ final class WebSocketSubscription: SubscriptionTransport {
         }
     }
 
-    var address: SocketAddress? { self.connection?.address }
+    var address: SocketAddress? { self.connection?.peerAddress }
 }

@@ -78,6 +78,22 @@ package enum EventStreamFrame {
         buffer.writeStaticString("}\n\n")
     }
 
+    /// What was granted to the stream ends in so many seconds.
+    ///
+    /// Without an id, as all that is said beside the log: the cursor of the client stays.
+    package static func writeExpiring(inSeconds seconds: Int, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("event: tickertape.expiring\ndata: {\"seconds\":")
+        buffer.writeDecimal(Int64(seconds))
+        buffer.writeStaticString("}\n\n")
+    }
+
+    /// The last block of a stream whose credential is no longer good: `expired` or `revoked`.
+    package static func writeUnauthorized(_ reason: String, into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("event: tickertape.unauthorized\ndata: {\"reason\":")
+        buffer.writeJSON(string: reason)
+        buffer.writeStaticString("}\n\n")
+    }
+
     /// Replay has reached the live tail, for those who ask to be told.
     package static func writeCaughtUp(_ id: Int64, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("id: ")
@@ -167,6 +183,19 @@ package enum StreamFraming: Sendable {
     package func end(of topic: TopicName) -> ByteBuffer {
         var block = ByteBufferAllocator().buffer(capacity: 128)
         EventStreamFrame.writeEnd(of: topic, into: &block)
+        return self.wrapLast(block)
+    }
+
+    package func expiring(inSeconds seconds: Int) -> ByteBuffer {
+        var block = ByteBufferAllocator().buffer(capacity: 64)
+        EventStreamFrame.writeExpiring(inSeconds: seconds, into: &block)
+        return self.wrap(block)
+    }
+
+    /// The last write of a stream whose credential is no longer good.
+    package func unauthorized(_ reason: String) -> ByteBuffer {
+        var block = ByteBufferAllocator().buffer(capacity: 96)
+        EventStreamFrame.writeUnauthorized(reason, into: &block)
         return self.wrapLast(block)
     }
 

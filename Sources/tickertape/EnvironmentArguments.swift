@@ -3,7 +3,7 @@ import ArgumentParser
 /// Options from the environment: `TICKERTAPE_MAX_STREAMS=100` stands for `--max-streams 100`.
 ///
 /// They become arguments before these are parsed, so one parser checks both; an option on the
-/// command line wins.
+/// command line wins. Lists are separated by commas or spaces.
 enum EnvironmentArguments {
     private static let prefix = "TICKERTAPE_"
 
@@ -22,6 +22,11 @@ enum EnvironmentArguments {
             let option = "--" + name.map { $0 == "_" ? "-" : String($0) }.joined()
             let isGiven = arguments.contains { $0 == option || $0.hasPrefix(option + "=") }
             guard !isGiven, ServeCommand.optionNames.contains(option) else { continue }
+            if AccessOptions.listNames.contains(option) {
+                let values = value.split { $0 == "," || $0 == " " }
+                complete += values.map { "\(option)=\($0)" }
+                continue
+            }
             guard ServeCommand.flagNames.contains(option) else {
                 complete.append("\(option)=\(value)")
                 continue

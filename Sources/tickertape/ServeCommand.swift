@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Metrics
 import ServiceLifecycle
+import TickertapeAccess
 import TickertapeAdmin
 import TickertapeBroker
 import TickertapeCore
@@ -97,6 +98,9 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var loops: Int?
 
+    @OptionGroup(title: "Who may use the public port")
+    var access: AccessOptions
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = LogLevel.info
 
@@ -112,15 +116,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: .hidden)
     var websocketEcho = false
 
-    static let flagNames: Set<String> = [
+    static let flagNames = Set([
         "--demo", "--no-websocket-compression", "--websocket-echo",
-    ]
+    ]).union(AccessOptions.flagNames)
     static let optionNames: Set<String> = flagNames.union([
         "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
         "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
         "--queue-max-bytes", "--admin-listen", "--admin-token-file", "--loops", "--log-level",
         "--log-format",
-    ])
+    ]).union(AccessOptions.optionNames)
 
     func validate() throws {
         try self.check("--port", self.port, in: 0...65_535)
@@ -148,6 +152,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let logger = self.logFormat.logger(level: self.logLevel.level)
+        try self.access.checkMode(host: self.host, logger)
         let files = try OpenFiles.raise()
         let limits = self.limits(openFiles: files)
         // Before anything makes a metric: what was made earlier would be kept by nobody.
@@ -159,7 +164,19 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw Failure("tickertape cannot start: \(words(for: error))")
         }
+        let authenticator: Authenticator
         let server: Server
+        do {
+            authenticator = try Authenticator(
+                self.access.authentication(),
+                tokens: log.tokens,
+                limits: limits,
+                logger: logger
+            )
+        } catch {
+            log.close()
+            throw Failure("tickertape cannot start: \(words(for: error))")
+        }
         do {
             server = try await Server(
                 .init(
@@ -167,9 +184,11 @@ struct ServeCommand: AsyncParsableCommand {
                     port: self.port,
                     loopCount: self.loops
                         ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
-                    features: self.features
+                    features: self.features,
+                    admission: self.access.rules(host: self.host)
                 ),
                 log: log,
+                authenticator: authenticator,
                 limits: limits,
                 logger: logger
             )
@@ -199,6 +218,7 @@ struct ServeCommand: AsyncParsableCommand {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
+                    KeyFileService(authenticator: authenticator),
                     BrokerService(
                         server: server,
                         door: door,
@@ -281,6 +301,7 @@ struct ServeCommand: AsyncParsableCommand {
         limits.connectionsMax = max(1, openFiles - limits.reservedFilesCount)
         // Some connections are left for publishers when streams take all they may.
         limits.streamsMax = min(self.maxStreams, max(1, limits.connectionsMax * 19 / 20))
+        self.access.apply(to: &limits)
         return limits
     }
 }

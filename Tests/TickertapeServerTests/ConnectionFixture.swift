@@ -18,7 +18,13 @@ final class ConnectionFixture {
     private let broker: Broker
     private let count: ConnectionCount
 
-    init(_ limits: Limits = Limits(), _ features: Features = Features()) throws {
+    init(
+        _ limits: Limits = Limits(),
+        _ features: Features = Features(),
+        _ admission: AdmissionFixture = AdmissionFixture()
+    ) throws {
+        let admission = try admission.admission(limits)
+
         self.log = SimulatedLog(.stepwise, queueMessagesMax: limits.queueMessagesMax)
         self.broker = Broker(log: self.log, eventLoops: [self.loop], limits: limits)
         self.count = ConnectionCount(emptied: self.loop.makePromise())
@@ -26,10 +32,15 @@ final class ConnectionFixture {
             fanout: self.broker.fanout(on: self.loop),
             limits: limits,
             features: features,
-            count: self.count
+            count: self.count,
+            admission: admission
         )
         self.channel = EmbeddedChannel(loop: self.loop)
-        try ConnectionHandler.add(to: self.channel.pipeline.syncOperations, self.server)
+        try ConnectionHandler.add(
+            to: self.channel.pipeline.syncOperations,
+            self.server,
+            peer: admission.peer()
+        )
         try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

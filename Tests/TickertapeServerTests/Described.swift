@@ -20,6 +20,7 @@ func described(_ route: Route) -> String {
     case .demoPage(.ticker): "demo page"
     case .demoPage(.chat): "chat page"
     case .demoRedirect: "demo redirect"
+    case .preflight: "preflight"
     }
 }
 
@@ -47,6 +48,7 @@ func described(_ problem: Problem) -> String {
 func described(_ step: RequestStep) -> String {
     switch step {
     case .more: "more"
+    case .verify: "verify"
     case .sendContinue: "continue"
     case .publish(let draft, let end):
         "publish \(draft.topic)\(described(draft.event, draft.key)) '\(draft.data)'"

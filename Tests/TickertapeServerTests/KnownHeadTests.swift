@@ -11,7 +11,10 @@ struct KnownHeadTests {
 
     private func learn(_ head: String) throws -> KnownHead? {
         let target = PublishTarget(topic: try TopicName("a"), event: nil, key: nil)
-        return Array(head.utf8).withUnsafeBytes { KnownHead($0, target: target) }
+        let share = ClientShare(Limits(), isLoopback: true)
+        let admitted = Admitted(access: nil, credential: nil, generation: 0, share: share)
+        let publish = PlainPublish(target: target, admitted: admitted)
+        return Array(head.utf8).withUnsafeBytes { KnownHead($0, publish: publish) }
     }
 
     private func match(_ known: KnownHead, _ text: String) -> [Int]? {

@@ -21,11 +21,13 @@ final class WebSocketFixture {
         _ limits: Limits = Limits(),
         path: String = "/ws",
         protocol subprotocol: String? = "tickertape.v1",
-        extensions: String? = nil
+        extensions: String? = nil,
+        fields: String = "",
+        _ admission: AdmissionFixture = AdmissionFixture()
     ) throws {
         var features = Features()
         features.hasWebSocketEcho = true
-        self.connection = try ConnectionFixture(limits, features)
+        self.connection = try ConnectionFixture(limits, features, admission)
         self.socket = try SimulatedSocket(below: self.connection.channel)
         var request = """
             GET \(path) HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r
@@ -33,13 +35,17 @@ final class WebSocketFixture {
             """
         if let subprotocol { request += "Sec-WebSocket-Protocol: \(subprotocol)\r\n" }
         if let extensions { request += "Sec-WebSocket-Extensions: \(extensions)\r\n" }
-        try self.connection.send(request + "\r\n")
+        try self.connection.send(request + fields + "\r\n")
         // The parser of requests leaves in the next turn.
         self.connection.loop.run()
         let bytes = self.socket.take()
         let end = try #require(bytes.firstRange(of: Array("\r\n\r\n".utf8)), "no answer")
         self.head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
         self.frames.append(bytes[end.upperBound...])
+    }
+
+    convenience init(fields: String = "", _ admission: AdmissionFixture) throws {
+        try self.init(Limits(), fields: fields, admission)
     }
 
     // MARK: - The client

@@ -14,6 +14,9 @@ package struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable {
     package static let internalError = Self(rawValue: 1_011)
     package static let serviceRestart = Self(rawValue: 1_012)
 
+    /// The credential is no longer good, was none, or never came.
+    package static let unauthorized = Self(rawValue: 4_401)
+
     /// Whether a peer may send the code.
     ///
     /// 1004 to 1006 and 1015 are never sent (RFC 6455 §7.4.1); 1012 to 1014 were registered

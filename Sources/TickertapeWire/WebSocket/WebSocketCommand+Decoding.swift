@@ -69,6 +69,9 @@ extension WebSocketCommand {
                     idempotencyKey: try fields.optionalString("idempotency_key")
                 )
             )
+        case "auth":
+            try fields.allowOnly(["token"], in: type)
+            self = .auth(token: try fields.string("token"))
         case "ping":
             try fields.allowOnly([], in: type)
             self = .ping

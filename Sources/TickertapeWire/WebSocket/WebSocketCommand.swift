@@ -17,6 +17,8 @@ package enum WebSocketCommand: Equatable, Sendable {
     case subscribe(Subscribe)
     case unsubscribe(subscription: String)
     case publish(Publish)
+    /// Shows a credential, the first or a fresh one.
+    case auth(token: String)
     case ping
 
     /// More values in one command are answered `invalid_command`, without its `ref`.

@@ -61,6 +61,7 @@ extension WebSocketMessage {
     package static func write(
         _ problem: Problem,
         ref: WebSocketRef?,
+        subscription: String? = nil,
         into buffer: inout ByteBuffer
     ) {
         self.writeReplyStart("error", ref, into: &buffer)
@@ -68,10 +69,52 @@ extension WebSocketMessage {
         buffer.writeJSON(string: problem.code.rawValue)
         buffer.writeStaticString(",\"detail\":")
         buffer.writeJSON(string: problem.detail)
+        if let subscription {
+            buffer.writeStaticString(",\"subscription\":")
+            buffer.writeJSON(string: subscription)
+        }
         if let seconds = problem.retryAfterSeconds {
             buffer.writeStaticString(",\"retry_after_seconds\":")
             buffer.writeDecimal(Int64(seconds))
         }
+        buffer.writeStaticString("}")
+    }
+
+    /// What a credential grants, and until when; `Int64.max` for always.
+    package static func writeAuthorized(
+        _ grant: Grant,
+        expiresMilliseconds: Int64,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("authorized", ref, into: &buffer)
+        buffer.writeStaticString(",\"publish\":")
+        self.write(grant.publish, into: &buffer)
+        buffer.writeStaticString(",\"subscribe\":")
+        self.write(grant.subscribe, into: &buffer)
+        buffer.writeStaticString(",\"expires_at\":")
+        if expiresMilliseconds == .max {
+            buffer.writeStaticString("null")
+        } else {
+            buffer.writeJSON(string: rfc3339(milliseconds: expiresMilliseconds))
+        }
+        buffer.writeStaticString("}")
+    }
+
+    private static func write(_ patterns: [TopicPattern], into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("[")
+        for (index, pattern) in patterns.enumerated() {
+            if index > 0 { buffer.writeStaticString(",") }
+            buffer.writeJSON(string: pattern.text)
+        }
+        buffer.writeStaticString("]")
+    }
+
+    /// What the credential grants ends in so many seconds: time for a fresh one.
+    package static func writeExpiring(inSeconds seconds: Int, into buffer: inout ByteBuffer) {
+        self.writeReplyStart("expiring", nil, into: &buffer)
+        buffer.writeStaticString(",\"seconds\":")
+        buffer.writeDecimal(Int64(seconds))
         buffer.writeStaticString("}")
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -30,9 +31,11 @@ enum SocketPath {
     }
 
     private static func check(_ path: String, _ directory: String) throws {
-        var found = stat()
-        guard stat(path, &found) == 0 else { throw Self.unreachable(directory, errno) }
-        guard found.st_mode & S_IFMT == S_IFSOCK else {
+        guard access(path, F_OK) == 0 else { throw Self.unreachable(directory, errno) }
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        // A link to a socket is as good as one.
+        let type = attributes?[.type] as? FileAttributeType
+        guard type == .typeSocket || type == .typeSymbolicLink else {
             throw CommandFailure(
                 "\(DoorAddress.socketName) in \(printable(directory)) is no socket; "
                     + "move it away and start the broker again",
@@ -45,9 +48,12 @@ enum SocketPath {
         let shown = printable(directory)
         switch number {
         case ENOENT, ENOTDIR:
-            var found = stat()
-            let isThere = stat(directory, &found) == 0
-            guard !isThere || found.st_mode & S_IFMT == S_IFDIR else {
+            var isDirectory: ObjCBool = false
+            let isThere = FileManager.default.fileExists(
+                atPath: directory,
+                isDirectory: &isDirectory
+            )
+            guard !isThere || isDirectory.boolValue else {
                 return CommandFailure(
                     "\(shown) is a file; --data-dir is the folder that a broker runs on",
                     .unreachable

@@ -130,7 +130,13 @@ package final class Authenticator: Sendable {
     /// Reads the key files again, all of them: for SIGHUP.
     ///
     /// A file that cannot be used any more keeps the keys it had, and an error is logged.
-    package func reload() { self.keys.reload(all: true) }
+    ///
+    /// - Returns: Whether there are any.
+    @discardableResult
+    package func reload() -> Bool {
+        self.keys.reload(all: true)
+        return self.keys.hasFiles
+    }
 
     /// Reads key files that have changed, once a second, until the task is cancelled.
     package func watchKeyFiles() async {

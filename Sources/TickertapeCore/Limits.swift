@@ -175,6 +175,36 @@ package struct Limits: Sendable {
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
 
+    // HTTP/2. Whoever sends more of these frames is told GOAWAY with ENHANCE_YOUR_CALM.
+
+    /// Streams of one connection that are open at a time; more are refused (REFUSED_STREAM).
+    package var connectionStreamsMax = 256
+    /// Bytes of request bodies a client may send before it is told that they were taken: a stream.
+    package var streamWindowBytes = 65_536
+    /// The same for all streams of a connection.
+    package var connectionWindowBytes = 1_048_576
+    /// Bytes of bodies of one connection that have not come to their end; above, 503 `queue_full`.
+    ///
+    /// At least two messages of the largest size.
+    package var streamBodiesBytesMax = 4_194_304
+    /// Seconds over which the following frames are counted.
+    package var frameWindowSeconds = 30
+    /// RST_STREAM frames in that time: a page that leaves resets all of its streams.
+    package var streamResetsMax = 1_024
+    /// Malformed requests in that time.
+    package var streamErrorsMax = 200
+    /// PING, SETTINGS and PRIORITY frames in that time.
+    package var controlFramesMax = 200
+    /// Answers to such frames that wait for a client that does not read.
+    package var controlFramesBufferedMax = 1_000
+    /// CONTINUATION frames of one head.
+    package var continuationFramesMax = 5
+    /// DATA frames without bytes, one after the other.
+    package var emptyFramesMax = 8
+    /// Frames a second that ask for nothing (WINDOW_UPDATE, unknown ones, DATA of a few bytes),
+    /// besides two for each frame that the client was sent; four seconds' worth may come at once.
+    package var framesPerSecondMax = 1_000
+
     // WebSockets.
 
     /// A larger message of a client ends the connection with 1009, before it is buffered.

@@ -7,24 +7,16 @@ import TickertapeWire
 /// How a connection answers in order, keeps its deadlines, and ends.
 extension ConnectionHandler {
     func enqueue(_ problem: Problem, _ end: RequestEnd) {
-        let bytes = self.server.response.problem(
-            problem,
-            isHead: end.isHead,
-            self.connection(after: end, isLast: true),
-            fields: end.fields
-        )
-        self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
+        let written = self.problem(problem, end)
+        self.answers.append(Answer(topic: nil, end: end, written: written))
         self.writeAnswers()
     }
 
     /// Answers the one request that is running: there is nothing, and never will be.
     func finishWithoutContent(_ end: RequestEnd) {
         self.current = .none
-        let bytes = self.server.response.noContent(
-            self.connection(after: end, isLast: true),
-            fields: end.fields
-        )
-        self.answers.append(Answer(topic: nil, end: end, bytes: bytes))
+        let written = self.noContent(end)
+        self.answers.append(Answer(topic: nil, end: end, written: written))
         self.writeAnswers()
     }
 
@@ -41,11 +33,18 @@ extension ConnectionHandler {
         guard self.phase == .open else { return }
         var ready: ByteBuffer?
         var mustClose = false
-        while !mustClose, let answer = self.answers.first, var bytes = answer.bytes {
+        while !mustClose, let answer = self.answers.first, let written = answer.written {
             self.answers.removeFirst()
             self.firstNumber += 1
             mustClose = answer.end.mustClose
-            if ready == nil { ready = bytes } else { ready?.writeBuffer(&bytes) }
+            switch written {
+            case .bytes(var bytes):
+                if ready == nil { ready = bytes } else { ready?.writeBuffer(&bytes) }
+            case .stream(let answer):
+                self.stream?.write(answer)
+                self.linger()
+                return
+            }
         }
         guard let ready else { return }
         self.write(ready)
@@ -83,11 +82,6 @@ extension ConnectionHandler {
         guard self.phase == .open, self.answers.isEmpty, case .waiting(let work) = self.current
         else { return }
         self.run(work)
-    }
-
-    func write(_ buffer: ByteBuffer) {
-        guard let context = self.context else { return }
-        context.writeAndFlush(self.wrapOutboundOut(buffer), promise: nil)
     }
 
     // MARK: - Deadlines and ends
@@ -131,7 +125,11 @@ extension ConnectionHandler {
         case (.open, .reader) where self.isReaderMoving:
             self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
         case (.lingering, .linger) where self.isReaderMoving:
-            self.wait(.linger, seconds: self.server.limits.lingerSeconds)
+            let limits = self.server.limits
+            self.wait(
+                .linger,
+                seconds: self.stream == nil ? limits.lingerSeconds : limits.requestTimeoutSeconds
+            )
         case (.upgraded, _), (.closed, _): break
         default: self.context?.close(promise: nil)
         }
@@ -139,8 +137,7 @@ extension ConnectionHandler {
 
     /// A slow reader is waited for as long as it takes something.
     var isReaderMoving: Bool {
-        let options = self.context?.channel.syncOptions
-        let unread = (try? options?.getOption(.bufferedWritableBytes)) ?? 0
+        let unread = self.untakenBytes
         defer { self.unreadBytes = unread }
         return unread > 0 && unread < self.unreadBytes
     }
@@ -152,6 +149,12 @@ extension ConnectionHandler {
         self.phase = .lingering
         self.held.removeAll()
         self.setReading(true)
+        if let stream = self.stream {
+            // It ends when its answer was taken, and each has the time of a slow reader.
+            self.wait(.linger, seconds: self.server.limits.requestTimeoutSeconds)
+            stream.finish()
+            return
+        }
         self.wait(.linger, seconds: self.server.limits.lingerSeconds)
         if self.peerIsDone {
             self.closeWhenWritten()
@@ -187,50 +190,20 @@ extension ConnectionHandler: PublishReply {
         let answer = self.answers[index]
         guard let topic = answer.topic else { preconditionFailure("this was no publish") }
         let isLast = offset == self.answers.count - 1 && self.held.isEmpty
-        let connection = self.connection(after: answer.end, isLast: isLast)
-        var bytes = ByteBufferAllocator().buffer(capacity: 256)
-        switch result {
-        case .stored(let id):
-            self.server.response.published(
-                "201 Created",
-                id: id,
-                topic: topic,
-                connection,
-                fields: answer.end.fields,
-                into: &bytes
-            )
-        case .alreadyStored(let id):
-            self.server.response.published(
-                "200 OK",
-                id: id,
-                topic: topic,
-                connection,
-                fields: answer.end.fields,
-                into: &bytes
-            )
-        case .idempotencyKeyReused:
-            bytes = self.server.response.problem(
-                .idempotencyKeyReused,
-                isHead: false,
-                connection,
-                fields: answer.end.fields
-            )
-        case .refused(let refusal):
-            bytes = self.server.response.problem(
-                Problem(refusal),
-                isHead: false,
-                connection,
-                fields: answer.end.fields
-            )
-        case .failed(let error):
-            bytes = self.server.response.problem(
-                Problem(error, self.server),
-                isHead: false,
-                connection,
-                fields: answer.end.fields
-            )
-        }
-        self.answers[index].bytes = bytes
+        let written =
+            switch result {
+            case .stored(let id):
+                self.published("201 Created", id: id, topic: topic, answer.end, isLast: isLast)
+            case .alreadyStored(let id):
+                self.published("200 OK", id: id, topic: topic, answer.end, isLast: isLast)
+            case .idempotencyKeyReused:
+                self.problem(.idempotencyKeyReused, answer.end, isLast: isLast)
+            case .refused(let refusal):
+                self.problem(Problem(refusal), answer.end, isLast: isLast)
+            case .failed(let error):
+                self.problem(Problem(error, self.server), answer.end, isLast: isLast)
+            }
+        self.answers[index].written = written
     }
 
     func publishedAll() {

@@ -11,7 +11,6 @@ extension ConnectionHandler {
             self.finishWithoutContent(end)
             return
         }
-        let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
         if let problem = self.claimStream(end.admitted) {
             guard end.acceptsEventStream else {
                 self.finish(.failure(problem), end)
@@ -22,8 +21,8 @@ extension ConnectionHandler {
         }
         let stream = EventStreamHandler(
             server: self.server,
-            framing: framing,
-            fields: end.fields,
+            framing: self.framing(of: end),
+            head: self.eventStreamHead(end),
             share: end.admitted?.share
         )
         guard self.giveWay(to: stream, end.admitted) else { return }
@@ -34,12 +33,9 @@ extension ConnectionHandler {
     /// Has an EventSource come back later: anything but 200 would end it for good.
     func putOff(_ problem: Problem, _ end: RequestEnd) {
         self.current = .none
-        let framing: StreamFraming = end.isHTTP10 ? .plain : .chunked
         let retryMilliseconds =
             problem.code == .draining ? jitteredRetryMilliseconds() : overloadRetryMilliseconds()
-        var bytes = self.server.response.eventStreamHead(framing, fields: end.fields)
-        bytes.writeImmutableBuffer(framing.farewell(retryMilliseconds: retryMilliseconds))
-        self.write(bytes)
+        self.writeFarewell(retryMilliseconds: retryMilliseconds, end)
         self.linger()
     }
 

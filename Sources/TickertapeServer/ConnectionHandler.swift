@@ -1,11 +1,12 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import TickertapeBroker
 import TickertapeCore
 import TickertapeLog
 import TickertapeWire
 
-/// One HTTP/1 connection: takes requests, answers them in order.
+/// One HTTP/1 connection or one stream of HTTP/2: takes requests, answers them in order.
 ///
 /// Confined to its event loop. Duties:
 /// 1. gives the parts of a request to the `RequestMachine` and does what it says;
@@ -19,12 +20,14 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     typealias OutboundOut = ByteBuffer
 
     let server: LoopServer
+    /// What makes frames of its answers, when it is a stream of HTTP/2; a stream has one request.
+    let stream: StreamCodec?
     /// What stands before it in the pipeline, and leaves with it.
     var parsers: [any RemovableChannelHandler] = []
     private(set) var context: ChannelHandlerContext?
     var machine: RequestMachine
 
-    /// Answers in the order of their requests; those without bytes wait for the log.
+    /// Answers in the order of their requests; those that are not written wait for the log.
     var answers = CircularBuffer<Answer>(initialCapacity: 2)
     /// The number of the first of `answers`.
     var firstNumber = 0
@@ -55,7 +58,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     struct Answer {
         let topic: TopicName?
         let end: RequestEnd
-        var bytes: ByteBuffer?
+        var written: Written?
     }
 
     enum Current {
@@ -84,12 +87,14 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         case firstRequest, request, nextRequest, reader, linger, drain
     }
 
-    init(server: LoopServer, peer: Peer) {
+    init(server: LoopServer, peer: Peer, stream: StreamCodec? = nil) {
         self.server = server
+        self.stream = stream
         self.machine = RequestMachine(
             router: server.router,
             admission: server.admission,
-            peer: peer
+            peer: peer,
+            majorVersion: stream == nil ? 1 : 2
         )
     }
 
@@ -181,6 +186,13 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // The decoder has failed before; what came since is dropped.
         if error is ByteToMessageDecoderError { return }
+        // The peer ended its side without saying so in TLS; `inputClosed` follows.
+        if case .uncleanShutdown = error as? NIOSSLError { return }
+        if let refusal = error as? StreamRefusal, self.phase == .open {
+            self.failure = refusal.problem
+            self.takeFailure()
+            return
+        }
         guard self.phase == .open, let parserError = error as? HTTPParserError,
             !self.peerIsDone, parserError != .invalidEOFState
         else {
@@ -211,10 +223,6 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     func hold(_ part: HTTPServerRequestPart) {
         self.held.append(part)
         self.setReading(false)
-    }
-
-    func setReading(_ isReading: Bool) {
-        try? self.context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
     }
 
     func takeHeld() {
@@ -278,6 +286,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     }
 
     func sendContinue() {
+        if let stream = self.stream {
+            stream.sendContinue()
+            return
+        }
         // With answers outstanding it would come out of order; the client then sends unasked.
         guard self.answers.isEmpty else { return }
         var buffer = ByteBufferAllocator().buffer(capacity: 32)
@@ -302,7 +314,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             )
             return
         }
-        self.answers.append(Answer(topic: draft.topic, end: end, bytes: nil))
+        self.answers.append(Answer(topic: draft.topic, end: end, written: nil))
     }
 
     func begin(_ work: Work) {
@@ -370,16 +382,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.current = .none
         switch result {
         case .success(let answered):
-            self.answers.append(Answer(topic: nil, end: end, bytes: nil))
-            let bytes = self.server.response.content(
-                answered.status,
-                type: answered.type,
-                answered.body,
-                isHead: end.isHead,
-                self.connection(after: end, isLast: true),
-                fields: answered.fields + end.fields
-            )
-            self.answers[self.answers.index(before: self.answers.endIndex)].bytes = bytes
+            let written = self.content(answered, end)
+            self.answers.append(Answer(topic: nil, end: end, written: written))
             self.writeAnswers()
         case .failure(let problem): self.enqueue(problem, end)
         }

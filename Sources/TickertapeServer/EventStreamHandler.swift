@@ -1,11 +1,12 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import TickertapeAccess
 import TickertapeBroker
 import TickertapeCore
 import TickertapeWire
 
-/// A connection that has become an event stream.
+/// A connection that has become an event stream, or a stream of HTTP/2 that is one.
 ///
 /// Confined to its event loop. Decides nothing: tells the subscription what the socket does.
 final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
@@ -21,15 +22,15 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     private var subscription: Subscription?
     private var isEnding = false
 
-    /// The head of the response; leaves with what is written first.
+    /// The head of the response; leaves with what is written first, or has left already.
     private var head: ByteBuffer?
 
-    init(server: LoopServer, framing: StreamFraming, fields: ResponseFields, share: ClientShare?) {
+    init(server: LoopServer, framing: StreamFraming, head: ByteBuffer?, share: ClientShare?) {
         self.server = server
         self.share = share
         self.framing = framing
         self.format = .eventStream(framing)
-        self.head = server.response.eventStreamHead(framing, fields: fields)
+        self.head = head
     }
 
     func start(_ query: SubscribeQuery, _ access: Access?) {
@@ -80,6 +81,8 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // What the client sends behind its request is not looked at.
         if error is HTTPParserError || error is ByteToMessageDecoderError { return }
+        // `inputClosed` follows.
+        if case .uncleanShutdown = error as? NIOSSLError { return }
         context.close(promise: nil)
     }
 

@@ -64,6 +64,8 @@ struct RequestMachine {
     private let router: Router
     let admission: Admission
     let peer: Peer
+    /// The major version of HTTP that is spoken.
+    private let majorVersion: Int
     private var limits: Limits { self.router.limits }
 
     /// What `KnownHeadHandler` asks about the head that came last.
@@ -77,7 +79,8 @@ struct RequestMachine {
     /// Nothing when no head came since it was forgotten, or its body is chunked.
     private(set) var lastHead: LastHead?
 
-    init(router: Router, admission: Admission, peer: Peer) {
+    init(router: Router, admission: Admission, peer: Peer, majorVersion: Int = 1) {
+        self.majorVersion = majorVersion
         self.router = router
         self.admission = admission
         self.peer = peer
@@ -119,7 +122,7 @@ struct RequestMachine {
         let header = RequestHeader(head.headers)
         var end = RequestEnd()
         end.isHead = head.method == .HEAD
-        end.isHTTP10 = head.version.minor == 0
+        end.isHTTP10 = head.version == .http1_0
         // The decoder reads nothing behind a request that could switch protocols.
         let isLast = header.asksForUpgrade || head.method == .CONNECT
         end.mustClose = !head.isKeepAlive || end.isHTTP10 || isLast
@@ -223,10 +226,10 @@ struct RequestMachine {
         _ head: HTTPRequestHead,
         _ header: RequestHeader
     ) throws(Problem) {
-        guard head.version.major == 1 else {
+        guard head.version.major == self.majorVersion else {
             throw Problem(.httpVersion, "HTTP/1.1 and HTTP/1.0 are served")
         }
-        guard header.hostCount == 1 || (header.hostCount == 0 && head.version.minor == 0) else {
+        guard header.hostCount == 1 || (header.hostCount == 0 && head.version == .http1_0) else {
             throw Problem(.badRequest, "a request has exactly one Host (RFC 9112 §3.2)")
         }
         guard !header.hasUnknownCoding else {

@@ -81,24 +81,14 @@ struct Response {
         _ connection: Connection,
         fields: ResponseFields
     ) -> ByteBuffer {
-        var body = ByteBufferAllocator().buffer(capacity: 256)
-        problem.write(into: &body)
-        var fields = fields
-        if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
-        if let allow = problem.allow { fields.append(("Allow", allow)) }
+        let (body, more) = Self.content(of: problem)
+        var fields = fields + more
         var connection = connection
         switch problem.code {
         case .upgradeRequired:
             let tokens = connection == .close ? "Upgrade, close" : "Upgrade"
             fields += [("Upgrade", "websocket"), ("Connection", tokens)]
             connection = .keep
-        case .unauthorized:
-            fields.append(("WWW-Authenticate", "Bearer realm=\"tickertape\""))
-        case .invalidToken:
-            let challenge = "Bearer realm=\"tickertape\", error=\"invalid_token\""
-            fields.append(("WWW-Authenticate", challenge))
-        case .webSocketVersion:
-            fields.append(("Sec-WebSocket-Version", "13"))
         default: break
         }
         return self.content(
@@ -109,6 +99,22 @@ struct Response {
             connection,
             fields: fields
         )
+    }
+
+    /// The body of a problem, and the fields that say more about it.
+    static func content(of problem: Problem) -> (ByteBuffer, ResponseFields) {
+        var body = ByteBufferAllocator().buffer(capacity: 256)
+        problem.write(into: &body)
+        var fields: ResponseFields = []
+        if let seconds = problem.retryAfterSeconds { fields.append(("Retry-After", "\(seconds)")) }
+        if let allow = problem.allow { fields.append(("Allow", allow)) }
+        let challenge = "Bearer realm=\"tickertape\""
+        if problem.code == .unauthorized { fields.append(("WWW-Authenticate", challenge)) }
+        if problem.code == .invalidToken {
+            fields.append(("WWW-Authenticate", challenge + ", error=\"invalid_token\""))
+        }
+        if problem.code == .webSocketVersion { fields.append(("Sec-WebSocket-Version", "13")) }
+        return (body, fields)
     }
 
     /// The end of HTTP on a connection that becomes a WebSocket (RFC 6455 §4.2.2).

@@ -2,17 +2,19 @@ import Foundation
 package import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 package import TickertapeAccess
 package import TickertapeBroker
 package import TickertapeCore
 package import TickertapeLog
+import TickertapeWire
 
-/// The public door: one listener, HTTP/1 connections, event streams.
+/// The public door: one listener, HTTP/1 and HTTP/2 connections, event streams.
 ///
 /// In come bytes on a few event loops, each with its `LoopServer`; what they publish goes to the
 /// loop's share of the broker, and what it delivers goes straight to the sockets of the loop.
-/// Nothing here is called by another thread but `start` and `stop`.
+/// Nothing here is called by another thread but `reload` and `stop`.
 package final class Server: Sendable {
     private let group: MultiThreadedEventLoopGroup
     package let broker: Broker
@@ -22,6 +24,7 @@ package final class Server: Sendable {
     private let count: ConnectionCount
     private let logger: Logger
     private let limits: Limits
+    private let tls: TLSContext?
     private let hasBegunDrain = Atomic<Bool>(false)
 
     /// Open now, over all loops.
@@ -40,6 +43,10 @@ package final class Server: Sendable {
         package var loopCount: Int
         package var features: Features
         package var admission: AdmissionRules
+        /// With them every connection is TLS.
+        package var tls: TLSFiles?
+        /// Whether HTTP/2 is spoken without TLS too, by those who begin with it.
+        package var takesPlainHTTP2 = false
 
         package init(
             host: String,
@@ -58,7 +65,7 @@ package final class Server: Sendable {
 
     /// Starts listening.
     ///
-    /// - Throws: What the system says when the address cannot be used.
+    /// - Throws: What the system says when the address cannot be used; `TLSFailure`.
     package init(
         _ configuration: Configuration,
         log: any MessageLog & LogAdministration,
@@ -66,6 +73,8 @@ package final class Server: Sendable {
         limits: Limits,
         logger: Logger
     ) async throws {
+        let tls = try configuration.tls.map { try TLSContext($0, limits) }
+        if let tls { Self.logEnd(of: tls, logger) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.loopCount)
         let eventLoops = group.makeIterator().map { $0 }
         let emptied = eventLoops[0].makePromise(of: Void.self)
@@ -93,9 +102,19 @@ package final class Server: Sendable {
         self.count = count
         self.emptied = emptied.futureResult
         self.limits = limits
+        self.tls = tls
         self.logger = logger
+        let plain = configuration.takesPlainHTTP2 ? Opening.plain : .http1
+        let opening = tls.map { Opening.tls($0) } ?? plain
         do {
-            self.listener = try await Self.listen(configuration, group, loops, count, limits)
+            self.listener = try await Self.listen(
+                configuration,
+                opening,
+                group,
+                loops,
+                count,
+                limits
+            )
         } catch {
             emptied.succeed()
             try? await group.shutdownGracefully()
@@ -139,6 +158,38 @@ package final class Server: Sendable {
         )
     }
 
+    /// Reads the certificate and its key again.
+    ///
+    /// New connections get the new ones; what cannot be used is logged, and the old ones stay.
+    ///
+    /// - Returns: Whether there is anything to be read.
+    @discardableResult
+    package func reload() -> Bool {
+        guard let tls = self.tls else { return false }
+        do {
+            try tls.reload()
+            Self.logEnd(of: tls, self.logger)
+        } catch {
+            self.logger.error(
+                "the new certificate cannot be used; the one before is used on",
+                metadata: ["tickertape.error": "\(error)"]
+            )
+        }
+        return true
+    }
+
+    private static func logEnd(of tls: TLSContext, _ logger: Logger) {
+        guard let seconds = tls.endSeconds else { return }
+        let metadata: Logger.Metadata = [
+            "tickertape.certificate_ends": "\(rfc3339(milliseconds: seconds * 1_000))"
+        ]
+        if seconds < Int64(Date().timeIntervalSince1970) {
+            logger.warning("the certificate has expired", metadata: metadata)
+        } else {
+            logger.info("certificate read", metadata: metadata)
+        }
+    }
+
     /// Ends the loops.
     ///
     /// After this nothing is answered any more.
@@ -148,6 +199,7 @@ package final class Server: Sendable {
 
     private static func listen(
         _ configuration: Configuration,
+        _ opening: Opening,
         _ group: MultiThreadedEventLoopGroup,
         _ loops: [LoopServer],
         _ count: ConnectionCount,
@@ -176,22 +228,52 @@ package final class Server: Sendable {
                             $0.fanout.eventLoop === channel.eventLoop
                         })
                     else { preconditionFailure("a connection lives on a loop of the server") }
-                    try Self.addHandlers(to: channel, server)
+                    try Self.addHandlers(to: channel, opening, server)
                 }
             }
             .bind(host: configuration.host, port: configuration.port)
             .get()
     }
 
-    private static func addHandlers(to channel: any Channel, _ server: LoopServer) throws {
+    /// How connections begin.
+    private enum Opening: Sendable {
+        case http1
+        /// HTTP/1 or HTTP/2.
+        case plain
+        case tls(TLSContext)
+
+        var isSecure: Bool {
+            if case .tls = self { return true }
+            return false
+        }
+    }
+
+    private static func addHandlers(
+        to channel: any Channel,
+        _ opening: Opening,
+        _ server: LoopServer
+    ) throws {
         let high = server.limits.subscriberBufferedBytesMax
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
         try channel.syncOptions?.setOption(
             .writeBufferWaterMark,
             value: .init(low: high / 2, high: high)
         )
-        let peer = Peer.connected(channel, isSecure: false, server.admission.shares)
-        try ConnectionHandler.add(to: channel.pipeline.syncOperations, server, peer: peer)
+        let peer = Peer.connected(
+            channel,
+            isSecure: opening.isSecure,
+            server.admission.shares
+        )
+        let pipeline = channel.pipeline.syncOperations
+        switch opening {
+        case .http1:
+            try ConnectionHandler.add(to: pipeline, server, peer: peer)
+        case .plain:
+            try pipeline.addHandler(ConnectionOpening(server: server, kind: .plain, peer: peer))
+        case .tls(let tls):
+            try pipeline.addHandler(NIOSSLServerHandler(context: tls.current))
+            try pipeline.addHandler(ConnectionOpening(server: server, kind: .tls, peer: peer))
+        }
     }
 }
 

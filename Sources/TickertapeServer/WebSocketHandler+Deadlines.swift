@@ -1,4 +1,5 @@
 import NIOCore
+import TickertapeCore
 import TickertapeWire
 
 /// What becomes of a WebSocket that is silent, slow or gone.

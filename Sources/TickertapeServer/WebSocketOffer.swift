@@ -11,6 +11,13 @@ struct WebSocketOffer {
     let isEcho: Bool
 
     init(_ head: HTTPRequestHead, compresses: Bool, isEcho: Bool) throws(Problem) {
+        // Extended CONNECT is not offered (RFC 8441): browsers then take HTTP/1.1 by themselves.
+        guard head.version.major == 1 else {
+            throw Problem(
+                .badHandshake,
+                "a WebSocket begins with HTTP/1.1, on a connection of its own: this one is HTTP/2"
+            )
+        }
         let headers = head.headers
         let upgrades = headers[canonicalForm: "upgrade"]
         let tokens = headers[canonicalForm: "connection"]

@@ -21,7 +21,8 @@ struct ServeCommand: AsyncParsableCommand {
             in capitals, as in TICKERTAPE_DATA_DIR. The command line wins.
 
             SIGTERM and SIGINT stop it: publishes in flight are answered, event streams are told \
-            when to come back, and the log is folded into one file.
+            when to come back, and the log is folded into one file. SIGHUP: the certificate and its \
+            key are read again.
 
             The admin door is a Unix socket in the data directory, admin.sock, which the other \
             commands talk to; with --admin-listen it is on TCP too, where every request needs the \
@@ -43,6 +44,26 @@ struct ServeCommand: AsyncParsableCommand {
         help: "The port to listen on; 0 picks a free one and prints it."
     )
     var port = 1867
+
+    @Option(
+        help: .init(
+            """
+            The certificate in PEM, then those up to its root; with --tls-key every connection is \
+            TLS. SIGHUP reads both again.
+            """,
+            valueName: "file"
+        )
+    )
+    var tlsCertificate: String?
+
+    @Option(help: .init("The private key of the certificate in PEM.", valueName: "file"))
+    var tlsKey: String?
+
+    @Flag(
+        name: .customLong("h2c"),
+        help: "Speak HTTP/2 without TLS too, with clients that begin with it: for a proxy."
+    )
+    var plainHTTP2 = false
 
     @Option(parsing: .unconditional, help: "The largest payload, in bytes.")
     var maxMessageBytes = Limits().messageBytesMax
@@ -117,13 +138,13 @@ struct ServeCommand: AsyncParsableCommand {
     var websocketEcho = false
 
     static let flagNames = Set([
-        "--demo", "--no-websocket-compression", "--websocket-echo",
+        "--demo", "--h2c", "--no-websocket-compression", "--websocket-echo",
     ]).union(AccessOptions.flagNames)
     static let optionNames: Set<String> = flagNames.union([
         "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
         "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
         "--queue-max-bytes", "--admin-listen", "--admin-token-file", "--loops", "--log-level",
-        "--log-format",
+        "--log-format", "--tls-certificate", "--tls-key",
     ]).union(AccessOptions.optionNames)
 
     func validate() throws {
@@ -137,6 +158,19 @@ struct ServeCommand: AsyncParsableCommand {
         try self.check("--queue-max-messages", self.queueMaxMessages, in: 1...10_000_000)
         try self.check("--queue-max-bytes", self.queueMaxBytes, in: 1...17_179_869_184)
         if let loops = self.loops { try self.check("--loops", loops, in: 1...256) }
+        guard (self.tlsCertificate == nil) == (self.tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together: give both.")
+        }
+        guard !self.plainHTTP2 || self.tlsCertificate == nil else {
+            throw ValidationError(
+                "--h2c is HTTP/2 without TLS; with a certificate HTTP/2 is served anyway."
+            )
+        }
+    }
+
+    private var tls: TLSFiles? {
+        guard let certificate = self.tlsCertificate, let key = self.tlsKey else { return nil }
+        return TLSFiles(certificate: certificate, key: key)
     }
 
     private func check<Value: Comparable>(
@@ -165,7 +199,6 @@ struct ServeCommand: AsyncParsableCommand {
             throw Failure("tickertape cannot start: \(words(for: error))")
         }
         let authenticator: Authenticator
-        let server: Server
         do {
             authenticator = try Authenticator(
                 self.access.authentication(),
@@ -177,21 +210,27 @@ struct ServeCommand: AsyncParsableCommand {
             log.close()
             throw Failure("tickertape cannot start: \(words(for: error))")
         }
+        var configuration = Server.Configuration(
+            host: self.host,
+            port: self.port,
+            loopCount: self.loops ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
+            features: self.features,
+            admission: try self.access.rules(host: self.host)
+        )
+        configuration.tls = self.tls
+        configuration.takesPlainHTTP2 = self.plainHTTP2
+        let server: Server
         do {
             server = try await Server(
-                .init(
-                    host: self.host,
-                    port: self.port,
-                    loopCount: self.loops
-                        ?? max(1, ProcessInfo.processInfo.activeProcessorCount - 1),
-                    features: self.features,
-                    admission: self.access.rules(host: self.host)
-                ),
+                configuration,
                 log: log,
                 authenticator: authenticator,
                 limits: limits,
                 logger: logger
             )
+        } catch let error as TLSFailure {
+            log.close()
+            throw Failure("tickertape cannot start: \(printable(error.description))")
         } catch {
             log.close()
             throw Failure(
@@ -223,8 +262,10 @@ struct ServeCommand: AsyncParsableCommand {
                         server: server,
                         door: door,
                         log: log,
-                        readyLine: self.readyLine(port: server.port, log)
-                    )
+                        authenticator: authenticator,
+                        readyLine: self.readyLine(port: server.port, log),
+                        logger: logger
+                    ),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger
@@ -273,7 +314,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func readyLine(port: Int, _ log: SQLiteLog) -> String {
-        "tickertape is ready on http://\(self.hostInAddress):\(port), "
+        "tickertape is ready on \(self.tls == nil ? "http" : "https")://\(self.hostInAddress):\(port), "
             + "data in \(log.dataDirectoryPath), "
             + "\(log.messageCountAtStart) messages in the log\n"
     }

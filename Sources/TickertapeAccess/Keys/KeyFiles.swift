@@ -60,6 +60,8 @@ final class KeyFiles: Sendable {
         self.ring.withLock { $0.holds(thumbprint: thumbprint) }
     }
 
+    var hasFiles: Bool { self.sources.withLock { !$0.isEmpty } }
+
     /// Reads what has changed.
     ///
     /// - Parameter all: Whether to read the files that look the same too.

@@ -1,0 +1,158 @@
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+import TickertapeCore
+
+/// One HTTP/2 connection: knows how many streams it has, keeps its deadlines, and ends.
+///
+/// Confined to its event loop. Its streams are channels of their own, each with a `StreamCodec`
+/// and a `ConnectionHandler`; what they answer is no concern of it.
+///
+/// Safety: all who call it are on its event loop.
+final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked Sendable {
+    typealias InboundIn = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    private let server: LoopServer
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.opening
+    private var streams = 0
+    private var lastStream = HTTP2StreamID.rootStream
+    /// Of request bodies that have not come to their end, over all streams.
+    private var bodyBytes = 0
+    private(set) var deadline = Int.max
+
+    private enum Phase {
+        /// The client has not sent its settings yet.
+        case opening
+        case open
+        /// It was said that no stream begins after the last; what still comes is dropped.
+        case lingering
+    }
+
+    init(server: LoopServer) {
+        self.server = server
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.server.add(self)
+        self.wait(seconds: self.server.limits.requestTimeoutSeconds)
+        if self.server.isDraining { self.drain() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.server.remove(self)
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.server.remove(self)
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .opening = self.phase, case .settings = self.unwrapInboundIn(data).payload
+        else { return }
+        self.phase = .open
+        self.settle()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Without its acknowledgements no stream gets far.
+        if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
+            context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Those of streams come by here too; `HTTP2Wire` sees which of them end the connection.
+    }
+
+    // MARK: - Bodies
+
+    /// - Returns: Whether there is room for so many more bytes.
+    func takeBody(_ bytes: Int) -> Bool {
+        self.bodyBytes += bytes
+        let limits = self.server.limits
+        return self.bodyBytes <= max(limits.streamBodiesBytesMax, limits.messageBytesMax * 2)
+    }
+
+    func releaseBody(_ bytes: Int) {
+        self.bodyBytes -= bytes
+    }
+
+    // MARK: - Deadlines and ends
+
+    private func wait(seconds: Double) {
+        self.deadline = self.server.deadline(seconds: seconds)
+    }
+
+    /// A connection without streams waits for the next only so long.
+    private func settle() {
+        guard case .open = self.phase else { return }
+        guard self.streams == 0 else {
+            self.deadline = Int.max
+            return
+        }
+        let limits = self.server.limits
+        self.wait(
+            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds
+        )
+    }
+
+    func deadlineReached() {
+        self.deadline = Int.max
+        switch self.phase {
+        case .opening, .lingering: self.context?.close(promise: nil)
+        case .open: self.end(.noError)
+        }
+    }
+
+    /// Says which stream was the last and ends the sending side; then what comes is dropped for a
+    /// while, so that the client can read it.
+    func end(_ code: HTTP2ErrorCode) {
+        guard let context = self.context else { return }
+        if case .lingering = self.phase { return }
+        self.write(.goAway(lastStreamID: self.lastStream, errorCode: code, opaqueData: nil))
+        self.linger(context)
+    }
+
+    /// The connection has failed, and the client was told why.
+    func failed() {
+        guard let context = self.context else { return }
+        if case .lingering = self.phase { return }
+        self.linger(context)
+    }
+
+    private func linger(_ context: ChannelHandlerContext) {
+        self.phase = .lingering
+        self.wait(seconds: self.server.limits.lingerSeconds)
+        context.close(mode: .output, promise: nil)
+    }
+
+    /// Streams that are open go on; a client that knows begins no others.
+    func drain() {
+        self.write(.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
+        self.settle()
+    }
+
+    private func write(_ payload: HTTP2Frame.FramePayload) {
+        let frame = HTTP2Frame(streamID: .rootStream, payload: payload)
+        self.context?.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
+    }
+}
+
+extension HTTP2Connection: NIOHTTP2StreamDelegate {
+    func streamCreated(_ id: HTTP2StreamID, channel: any Channel) {
+        self.streams += 1
+        self.lastStream = max(self.lastStream, id)
+        self.settle()
+    }
+
+    func streamClosed(_ id: HTTP2StreamID, channel: any Channel) {
+        self.streams -= 1
+        self.settle()
+    }
+}

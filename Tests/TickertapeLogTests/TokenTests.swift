@@ -23,7 +23,7 @@ struct TokenTests {
     @Test("A token is on the board when it was made, and after a restart")
     func creation() async throws {
         let folder = try LogFolder()
-        let new = try self.token(1, expires: wallClockMilliseconds() + 60_000)
+        let new = try self.token(1, expires: wallClockMilliseconds() + 3_600_000)
         let forever = try self.token(2)
         var made: [StoredToken] = []
         try await folder.withLog { log async throws in

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import Testing
@@ -58,10 +59,9 @@ struct RequestMachineTests {
         let count = Limits().messageBytesMax / 2
         let piece = HTTPServerRequestPart.body(ByteBuffer(string: "x"))
         // One second without optimization; twelve if each piece copied all before it.
-        let elapsed = ContinuousClock().measure {
-            for _ in 0..<count { _ = machine.received(piece) }
-        }
-        #expect(elapsed < .seconds(6))
+        let before = processorSeconds()
+        for _ in 0..<count { _ = machine.received(piece) }
+        #expect(processorSeconds() - before < 6)
         guard case .publish(let draft, _) = machine.received(.end(nil)) else {
             Issue.record("the body is not complete")
             return
@@ -297,4 +297,11 @@ struct RequestMachineTests {
         let unknown = [Self.length, ("Transfer-Encoding", "gzip, chunked")]
         #expect(self.feed(&machine, head(.POST, a, unknown)).first == "400 bad_request close")
     }
+}
+
+/// What this thread has computed: other tests run beside it.
+private func processorSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }

@@ -60,7 +60,8 @@ struct SourceTests {
             "TickertapeServer",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "TickertapeBroker",
-                "TickertapeAccess", "NIOCore", "NIOHTTP1", "NIOPosix", "Logging", "Metrics",
+                "TickertapeAccess", "NIOCore", "NIOHPACK", "NIOHTTP1", "NIOHTTP2", "NIOPosix",
+                "NIOSSL", "NIOTLS", "Logging", "Metrics",
             ])
         ),
         (

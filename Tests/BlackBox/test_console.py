@@ -8,12 +8,13 @@ from itertools import count
 
 import pytest
 
+from admin import Admin
 from broker import ROOT, topic_path, wait_for
 from browser import chromium
 from wire import encode_request
 
 PAGE = ROOT / "Sources" / "TickertapeAdmin" / "Resources" / "console.html"
-VIEWS = ["overview", "topics", "tail", "publish", "policies", "subscribers"]
+VIEWS = ["overview", "topics", "tail", "publish", "policies", "subscribers", "tokens"]
 ROWS = """() => [...document.querySelectorAll('#tail-rows tr')].map(row => row.message
   ? [row.message.id, row.cells[2].textContent, row.cells[5].textContent] : row.textContent)"""
 
@@ -434,6 +435,8 @@ def test_a_policy_is_tried_before_it_is_saved(serve, console):
     shown.page.click("#policy-new")
     shown.page.fill("#policy-dialog [name=pattern]", "stocks/*")
     shown.page.fill("#policy-dialog [name=messages]", "20")
+    shown.page.fill("#policy-dialog [name=publishes]", "0.5")
+    shown.page.fill("#policy-dialog [name=flow]", "64")
     shown.page.fill("#policy-dialog [name=description]", "prices")
     shown.page.click("#policy-save")
     # Nothing is saved by the first press, because it would delete something.
@@ -450,8 +453,15 @@ def test_a_policy_is_tried_before_it_is_saved(serve, console):
     shown.page.fill("#explain-form [name=topic]", "stocks/NEW")
     shown.page.press("#explain-form [name=topic]", "Enter")
     shown.wait_for_text("#explained", "Keeps at most 40 messages of each topic.")
+    shown.wait_for_text("#explained", "A client may publish 0.5 and 64 KiB a second.")
     shown.page.click("[aria-label='Edit the policy of stocks/*']")
     assert shown.page.input_value("#policy-dialog [name=messages]") == "40"
+    assert shown.page.input_value("#policy-dialog [name=publishes]") == "0.5"
+    assert shown.page.input_value("#policy-dialog [name=flow]") == "64"
+    shown.page.fill("#policy-dialog [name=publishes]", "0")
+    shown.page.click("#policy-save")
+    shown.wait_for_text("#policy-trouble", "at least 0.001")
+    shown.page.fill("#policy-dialog [name=publishes]", "")
     shown.page.fill("#policy-dialog [name=messages]", "0")
     shown.page.click("#policy-save")
     shown.wait_for_text("#policy-trouble", "at least 1")
@@ -526,6 +536,66 @@ def test_a_subscriber_is_seen_and_disconnected(serve, console):
         shown.page.click("#confirm-do")
         shown.wait_for_text("#subscribers-notice", "was disconnected")
         shown.wait_for_text("#subscribers-none", "Nobody follows anything now.")
+
+
+def test_a_token_is_shown_once_and_revoked(serve, console):
+    own = serve()
+    door = Admin.tcp(own)
+    shown = console(own, "#/tokens")
+    page = shown.page
+    shown.wait_for_text("#tokens-none", "No token is good now.")
+    page.click("#token-new")
+    page.click("#token-create")
+    shown.wait_for_text("#token-new-trouble", "at least one pattern")
+    page.fill("#token-dialog [name=publish]", "a//b")
+    page.click("#token-create")
+    shown.wait_for_text("#token-new-trouble", "'a//b' in 'publish' is no pattern")
+    page.fill("#token-dialog [name=publish]", "stocks/**\n\n news/* \n")
+    page.fill("#token-dialog [name=lifetime]", "30")
+    page.fill("#token-dialog [name=note]", "price feed")
+    page.click("#token-create")
+    page.wait_for_selector("#token-shown[open]")
+    token = page.input_value("#token-text")
+    assert re.fullmatch(r"ttk_[0-9A-Za-z]{49}", token)
+    # It would be gone.
+    page.keyboard.press("Escape")
+    assert page.is_visible("#token-text")
+    page.click("#token-copy")
+    wait_for(lambda: shown.text("#token-copy") != "Copy")
+    page.click("#token-shown [data-close]")
+    row = "#token-rows tr:has-text('price feed')"
+    shown.wait_for_text(row, "active")
+    assert token[12:] not in page.content() and page.input_value("#token-text") == ""
+    assert "ttk_" not in page.url
+    made = door.get("/v1/tokens")["tokens"][0]
+    assert made["publish"] == ["stocks/**", "news/*"] and made["subscribe"] == []
+    assert made["hint"] == token[:12]
+    shown.wait_for_text(row, "in 29 d 23 h")
+    page.click(f"{row} button")
+    shown.wait_for_text("#confirm-text", "publishes to stocks/** news/*")
+    assert door.get("/v1/tokens")["total"] == 1
+    page.click("#confirm-do")
+    shown.wait_for_text("#tokens-notice", "was revoked")
+    shown.wait_for_text("#tokens-none", "No token is good now.")
+    page.select_option("#tokens-form [name=state]", "revoked")
+    shown.wait_for_text(row, "revoked")
+    assert page.is_hidden(f"{row} button")
+    assert "state=revoked" in page.url
+
+
+def test_a_token_without_an_end(serve, console):
+    own = serve()
+    shown = console(own, "#/tokens?state=all&sort=expires")
+    shown.page.click("#token-new")
+    shown.page.fill("#token-dialog [name=subscribe]", "**")
+    shown.page.fill("#token-dialog [name=lifetime]", "0")
+    shown.page.click("#token-create")
+    shown.wait_for_text("#token-new-trouble", "is a number")
+    shown.page.fill("#token-dialog [name=lifetime]", "")
+    shown.page.click("#token-create")
+    shown.page.click("#token-shown [data-close]")
+    shown.wait_for_text("#token-rows tr", "never")
+    assert Admin.tcp(own).get("/v1/tokens")["tokens"][0]["expires_at"] is None
 
 
 # Everybody.

@@ -213,7 +213,7 @@ import TickertapeTestSupport
         for text in [KeyFixtures.rsaPublic, KeyFixtures.p256Certificate, KeyFixtures.rsaPrivate] {
             #expect(
                 self.fault(text, .secret)
-                    == "it holds a PEM key and no secret; give it with --jwt-key-file"
+                    == "it is a PEM key and no secret; the option for key files takes it"
             )
         }
     }

@@ -19,7 +19,7 @@ package enum KeyAlgorithm: String, CaseIterable, Sendable {
 package struct KeyFileError: Error, CustomStringConvertible, Sendable {
     package let description: String
 
-    init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }

@@ -46,7 +46,7 @@ struct KeyFileContent: Sendable {
         if secret.last == UInt8(ascii: "\r") { secret.removeLast() }
         // Else who knows the public key could sign with it.
         guard !secret.starts(with: PEMText.mark.utf8) else {
-            throw KeyFileError("it holds a PEM key and no secret; give it with --jwt-key-file")
+            throw KeyFileError("it is a PEM key and no secret; the option for key files takes it")
         }
         guard secret.count >= KeyAlgorithm.secretBytesMin else {
             throw KeyFileError(

@@ -4,7 +4,7 @@ import ArgumentParser
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Create, list, show and revoke access tokens.",
+        abstract: "Create, list, show and revoke access tokens, and sign JWTs.",
         discussion: """
             An access token says which topics its holder publishes to and which it subscribes to. \
             The broker keeps a hash of it and shows the token itself once, when it is created.
@@ -14,6 +14,7 @@ struct TokenCommand: ParsableCommand {
             TokenListCommand.self,
             TokenShowCommand.self,
             TokenRevokeCommand.self,
+            TokenSignCommand.self,
         ]
     )
 }

@@ -143,9 +143,12 @@ package final class Authenticator: Sendable {
         while !Task.isCancelled {
             // There is nothing to wait for: file systems across a network tell of no changes.
             try? await Task.sleep(for: .seconds(self.limits.keyFileSeconds))
-            if !Task.isCancelled { self.keys.reload() }
+            if !Task.isCancelled { self.lookAtKeyFiles() }
         }
     }
+
+    /// Reads the key files that look as if they had changed.
+    func lookAtKeyFiles() { self.keys.reload() }
 
     private func verdict(
         onToken credential: String,

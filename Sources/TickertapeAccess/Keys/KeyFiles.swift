@@ -100,7 +100,8 @@ final class KeyFiles: Sendable {
         } catch {
             source.stamp = stamp
             source.isSettled = stamp?.isSettled ?? true
-            guard isAnotherFile || source.fault != error.description else { return false }
+            // Said once, and again to whoever asks.
+            guard all || isAnotherFile || source.fault != error.description else { return false }
             source.fault = error.description
             self.logger.error(
                 "A key file cannot be used any more; the keys it held stay in force.",

@@ -13,7 +13,7 @@ struct AdminBackend: Sendable {
     /// What never changes while the broker runs.
     let identity: Identity
     let connections: @Sendable () -> Int
-    let streams = OpenStreams()
+    let streams: OpenStreams
     let isDraining: @Sendable () -> Bool
     /// Watches for messages of a filter; nothing when the broker has stopped.
     let signal: @Sendable (TopicFilter) async -> MessageSignal?

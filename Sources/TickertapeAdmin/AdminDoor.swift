@@ -97,6 +97,7 @@ package final class AdminDoor: Sendable {
                     dataDirectory: configuration.dataDirectory
                 ),
                 connections: connections,
+                streams: OpenStreams(countMax: limits.adminStreamsMax),
                 isDraining: { isDraining.isSet },
                 signal: { await broker.signal(for: $0) },
                 metrics: { metrics.text() }
@@ -114,6 +115,7 @@ package final class AdminDoor: Sendable {
             let local = Listener(
                 address: .unixDomainSocket(path: socket.bindPath),
                 responder: DoorResponder(.socket, table, logger: logger),
+                limits: limits,
                 group: group,
                 logger: logger
             )
@@ -132,6 +134,7 @@ package final class AdminDoor: Sendable {
                 let network = Listener(
                     address: .hostname(listen.host, port: listen.port),
                     responder: DoorResponder(.network(token), table, logger: logger),
+                    limits: limits,
                     group: group,
                     logger: logger
                 )

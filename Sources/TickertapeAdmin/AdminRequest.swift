@@ -9,6 +9,8 @@ import TickertapeWire
 struct AdminRequest: Sendable {
     let request: Request
     let parameters: Parameters
+    /// What it came by.
+    let channel: any Channel
 
     /// Larger bodies of JSON are answered 413.
     static let bodyBytesMax = 65_536
@@ -62,6 +64,14 @@ struct AdminRequest: Sendable {
         return try JSONValue(parsing: bytes)
     }
 
+    /// The body, to be read now: a client that waits to be asked for it (RFC 9110 §10.1.1) is asked.
+    func wantedBody() -> RequestBody {
+        if self.request.headers[.expect] != nil {
+            self.channel.triggerUserOutboundEvent(ConnectionRules.BodyWanted(), promise: nil)
+        }
+        return self.request.body
+    }
+
     /// The whole body.
     func bytes(upTo bytesMax: Int, or code: Problem.Code) async throws -> ByteBuffer {
         let tooLarge = AdminProblem(code, "the body has at most \(bytesMax) bytes")
@@ -69,7 +79,7 @@ struct AdminRequest: Sendable {
         if let length, length > bytesMax { throw tooLarge }
         let bytes: ByteBuffer
         do {
-            bytes = try await self.request.body.collect(upTo: bytesMax)
+            bytes = try await self.wantedBody().collect(upTo: bytesMax)
         } catch is NIOTooManyBytesError {
             throw tooLarge
         }

@@ -12,19 +12,23 @@ import TickertapeWire
 /// In come requests of Hummingbird's connections; out go answers that always have the security
 /// headers, and always are problems when they are refusals.
 struct DoorResponder: HTTPResponder {
-    typealias Context = BasicRequestContext
+    typealias Context = DoorContext
 
     let requestGuard: RequestGuard
     let table: RouteTable
-    let router: RouterResponder<BasicRequestContext>
+    let router: RouterResponder<DoorContext>
     let logger: Logger
 
     init(_ door: RequestGuard.Door, _ table: RouteTable, logger: Logger) {
-        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+        let router = Router(context: DoorContext.self, options: .autoGenerateHeadEndpoints)
         for route in table.routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await route.handler(
-                    AdminRequest(request: request, parameters: context.parameters)
+                    AdminRequest(
+                        request: request,
+                        parameters: context.parameters,
+                        channel: context.channel
+                    )
                 )
             }
         }
@@ -34,7 +38,7 @@ struct DoorResponder: HTTPResponder {
         self.logger = logger
     }
 
-    func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+    func respond(to request: Request, context: DoorContext) async throws -> Response {
         var response: Response
         do {
             try self.requestGuard.check(request.head)
@@ -49,8 +53,8 @@ struct DoorResponder: HTTPResponder {
         } catch is CancellationError {
             response = AdminProblem(.closed).response
         } catch let error as HTTPParserError {
-            // The connection is lost with it; whoever is still there is told so by Hummingbird.
-            throw error
+            // The connection is closed behind the answer.
+            response = AdminProblem(.badRequest, "the body is no valid HTTP/1.1: \(error)").response
         } catch let error as HTTPError {
             response = AdminProblem(.badRequest, error.body ?? "the request is malformed").response
         } catch {
@@ -68,9 +72,20 @@ struct DoorResponder: HTTPResponder {
     }
 }
 
+/// What Hummingbird knows of a request, and the connection it came by.
+struct DoorContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        self.coreContext = .init(source: source)
+        self.channel = source.channel
+    }
+}
+
 extension HTTPFields {
     /// Nothing of the door is kept by caches, guessed at, framed by other pages or told to them.
-    fileprivate mutating func addSecurity() {
+    mutating func addSecurity() {
         self[.cacheControl] = "no-store"
         self[.xContentTypeOptions] = "nosniff"
         self[.referrerPolicy] = "no-referrer"

@@ -4,11 +4,13 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 import Synchronization
+import TickertapeCore
 
 /// One Hummingbird application, run until its task is cancelled.
 struct Listener: Sendable {
     let address: BindAddress
     let responder: DoorResponder
+    let limits: Limits
     let group: any EventLoopGroup
     let logger: Logger
 
@@ -32,13 +34,6 @@ struct Listener: Sendable {
         }
     }
 
-    /// Connections over this wait in the listen backlog; those of both doors and the files of the log
-    /// fit into `Limits.reservedFilesCount`.
-    static let connectionsMax = 40
-    /// Request heads over this are answered 400.
-    static let headBytesMax = 16_384
-    /// A request that stops arriving, and a connection that is kept and asks nothing, are closed.
-    static let idleMinutes: Int64 = 10
     /// Seconds a request may go on when the door closes.
     static let stopSeconds = 1.5
 
@@ -51,25 +46,27 @@ struct Listener: Sendable {
         var quiet = self.logger
         quiet.logLevel = max(quiet.logLevel, .notice)
         var decoder = HTTP1Channel.Configuration.DecoderConfiguration()
-        decoder.maxHeaderFieldSize = Self.headBytesMax
-        decoder.maxHeaderListSize = Self.headBytesMax
-        decoder.maxHeaderFieldCount = 100
+        decoder.maxHeaderFieldSize = self.limits.headBytesMax
+        decoder.maxHeaderListSize = self.limits.headBytesMax
+        decoder.maxHeaderFieldCount = self.limits.headerFieldsMax
+        let (requestGuard, limits) = (self.responder.requestGuard, self.limits)
+        let places = DoorPlaces(
+            countMax: limits.adminConnectionsMax,
+            knowsEverybody: requestGuard.knowsEverybody
+        )
         let application = Application(
             responder: self.responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [ConnectionRules()],
-                    idleTimeout: .minutes(Self.idleMinutes),
+                    additionalChannelHandlers: [ConnectionRules(requestGuard, places, limits)],
+                    idleTimeout: .seconds(Int64(self.limits.adminIdleSeconds)),
                     httpDecoderConfiguration: decoder
                 )
             ),
             configuration: .init(
                 address: self.address,
                 serverName: nil,
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    Self.connectionsMax,
-                    logger: quiet
-                )
+                availableConnectionsDelegate: places
             ),
             onServerRunning: { channel in
                 said.yield(channel)

@@ -5,23 +5,25 @@ import TickertapeWire
 ///
 /// Any thread. Fewer may be than connections: who follows does not lock out who looks after things.
 final class OpenStreams: Sendable {
-    static let countMax = 24
-
+    private let countMax: Int
     private let count = Atomic<Int>(0)
 
-    /// - Throws: `too_many_streams`.
-    func claim() throws {
-        guard self.count.add(1, ordering: .relaxed).newValue > Self.countMax else { return }
+    init(countMax: Int) {
+        self.countMax = countMax
+    }
+
+    fileprivate func claim() throws {
+        guard self.count.add(1, ordering: .relaxed).newValue > self.countMax else { return }
         self.release()
         var problem = AdminProblem(
             .tooManyStreams,
-            "\(Self.countMax) event streams and uploads of lines are open at this door"
+            "\(self.countMax) event streams and uploads of lines are open at this door"
         )
         problem.retryAfterSeconds = 10
         throw problem
     }
 
-    func release() {
+    fileprivate func release() {
         let left = self.count.subtract(1, ordering: .relaxed).newValue
         assert(left >= 0, "what is released was claimed")
     }

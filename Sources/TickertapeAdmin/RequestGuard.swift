@@ -12,6 +12,23 @@ struct RequestGuard: Sendable {
 
     let door: Door
 
+    /// Whether connections need not prove themselves.
+    var knowsEverybody: Bool {
+        switch self.door {
+        case .socket: true
+        case .network: false
+        }
+    }
+
+    /// Whether a request shows what this door asks for; who it comes from, not what it may do.
+    func isProved(by head: HTTPRequest) -> Bool {
+        switch self.door {
+        case .socket: true
+        case .network(let token):
+            head.headerFields[.authorization].map { token.isProved(by: $0) } ?? false
+        }
+    }
+
     /// - Throws: `unauthorized`, `forbidden_host` or `forbidden_origin`.
     func check(_ head: HTTPRequest) throws(AdminProblem) {
         switch self.door {
@@ -24,12 +41,11 @@ struct RequestGuard: Sendable {
                     "over the Unix socket, Host is localhost, 127.0.0.1 or [::1]"
                 )
             }
-        case .network(let token):
-            let field = head.headerFields[.authorization]
-            guard let field, token.isProved(by: field) else {
+        case .network:
+            guard self.isProved(by: head) else {
                 throw AdminProblem(
                     .unauthorized,
-                    field == nil
+                    head.headerFields[.authorization] == nil
                         ? "send 'Authorization: Bearer' with the admin token"
                         : "this is not the admin token of this broker"
                 )

@@ -286,6 +286,22 @@ package struct Limits: Sendable {
     /// Seconds a connection that publishes too fast is not read, at most.
     package var throttleSecondsMax = 1.0
 
+    // The admin door.
+
+    /// Connections of one listener of the door; more wait in its listen backlog.
+    ///
+    /// Those over TCP that have not shown the token make room for one that comes. Of both listeners
+    /// they fit, with the files of the log, into `reservedFilesCount`.
+    package var adminConnectionsMax = 40
+    /// Event streams and uploads of lines at the door, of both listeners; more are answered 503
+    /// `too_many_streams`.
+    package var adminStreamsMax = 24
+    /// Seconds a connection over TCP has to show the token; then it is closed without an answer.
+    package var adminProofSeconds = 10.0
+    /// Seconds a connection that has shown it, or needs none, may ask nothing, or stop in the middle
+    /// of a request; then it is closed without an answer.
+    package var adminIdleSeconds = 600.0
+
     // Stopping.
 
     /// Seconds a drain waits for publishes in flight and for streams to take their end.

@@ -43,6 +43,7 @@ struct OpenAPITests {
                     dataDirectory: folder.path
                 ),
                 connections: { 0 },
+                streams: OpenStreams(countMax: 1),
                 isDraining: { false },
                 signal: { _ in nil },
                 metrics: { ByteBuffer() }

@@ -31,9 +31,9 @@ extension RouteTable {
                     limits: backend.limits,
                     isDraining: backend.isDraining
                 )
-                try backend.streams.claim()
-                defer { backend.streams.release() }
-                return .json(.ok, try await publisher.publish(request.request.body).json)
+                let place = try StreamPlace(backend.streams)
+                defer { place.giveBack() }
+                return .json(.ok, try await publisher.publish(request.wantedBody()).json)
             }
             return try await publishOne(request, topic, event, key, backend)
         }

@@ -26,32 +26,6 @@ struct OutsideTests {
         return (0..<count).map { Draft(topic: topic, data: "\($0)") }
     }
 
-    @Test("Publishes from outside are stored in order, in pieces, and answered each")
-    func publish() async throws {
-        var limits = Limits()
-        limits.submissionMessagesMax = 8
-        let log = SimulatedLog(.immediate)
-        try await self.withBroker(log, limits) { broker, _ in
-            let results = await broker.publish(try self.drafts(20))
-            #expect(results == (1...20).map { .stored(id: $0) })
-            #expect(log.messages.map(\.data) == (0..<20).map { "\($0)" })
-            #expect(await broker.publish([]) == [])
-        }
-    }
-
-    @Test("When the write queue is full, those at the end are not taken")
-    func queueFull() async throws {
-        let log = SimulatedLog(.immediate, queueMessagesMax: 5)
-        try await self.withBroker(log) { broker, _ in
-            let results = await broker.publish(try self.drafts(7))
-            #expect(results == (1...5).map { .stored(id: $0) })
-            #expect(await broker.publish(try self.drafts(2)).count == 2, "there is room again")
-            log.close()
-            let closed = await broker.publish(try self.drafts(2))
-            #expect(closed == [.failed(.closed), .failed(.closed)])
-        }
-    }
-
     @Test("A signal tells of messages and deletions since it last did, and of nothing else")
     func signal() async throws {
         let log = SimulatedLog(.immediate)
@@ -63,9 +37,9 @@ struct OutsideTests {
             // Given up by its timer, which the loop has to reach.
             let quiet = Task { await signal.wait(atMost: .milliseconds(5)) }
             let other = Draft(topic: try TopicName("b"), data: "x")
-            _ = await broker.publish([other])
+            await log.publish([other])
             #expect(await self.turn(loops[0], until: quiet) == false)
-            _ = await broker.publish(try self.drafts(2))
+            await log.publish(try self.drafts(2))
             await loops[0].advanceTime(by: .milliseconds(1))
             #expect(await signal.wait(atMost: .hours(1)), "it came before anybody waited")
             let waiting = Task { await signal.wait(atMost: .hours(1)) }

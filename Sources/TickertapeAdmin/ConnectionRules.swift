@@ -98,8 +98,8 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireUserInboundEventTriggered(event)
         if self.machine.hasEnded {
             // The client has its answer, or nobody waits for it any more.
-            let isOver = event is ChannelShouldQuiesceEvent || event as? ChannelEvent == .inputClosed
-            if isOver { context.close(promise: nil) }
+            let hasLeft = event as? ChannelEvent == .inputClosed
+            if hasLeft || event is ChannelShouldQuiesceEvent { context.close(promise: nil) }
         } else if event is ChannelShouldQuiesceEvent {
             // The door closes. A stream ends when nothing can come from its client any more; an
             // answer that is being made is still written.

@@ -21,7 +21,9 @@ final class DoorPlaces: AvailableConnectionsDelegate {
     private let knowsEverybody: Bool
     private let state = Mutex(State())
 
-    /// - Parameter knowsEverybody: Nobody is a stranger: who comes late waits.
+    /// - Parameters:
+    ///   - countMax: More than these never stay.
+    ///   - knowsEverybody: Nobody is a stranger: who comes late waits.
     init(countMax: Int, knowsEverybody: Bool) {
         self.countMax = countMax
         self.knowsEverybody = knowsEverybody

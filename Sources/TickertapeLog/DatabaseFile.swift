@@ -81,6 +81,11 @@ enum DatabaseFile {
         where FileManager.default.fileExists(atPath: draft + suffix) {
             try FileManager.default.removeItem(atPath: draft + suffix)
         }
+        // Its owner's alone, whoever may look into the folder; the files beside it get its mode.
+        let made = open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard made >= 0, close(made) == 0 else {
+            throw DataDirectoryError("\(draft) cannot be made")
+        }
         let queue = try DatabaseQueue(path: draft)
         try queue.inDatabase { database in
             // Both must be set at creation.

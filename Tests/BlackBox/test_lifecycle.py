@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import sqlite3
+import stat
 import threading
 
 import pytest
@@ -57,6 +58,16 @@ def test_the_data_directory_holds_the_documented_files(start):
     assert own.sql("PRAGMA application_id") == [(0x54415045,)]
     assert own.sql("PRAGMA user_version") == [(3,)]
     assert own.sql("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_the_log_is_its_owners_alone_also_in_a_folder_that_others_may_enter(start, tmp_path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o755)
+    own = start(directory=folder)
+    own.publish("a", "x")
+    for name in ("tickertape.db", "tickertape.db-wal", "tickertape.db-shm", "lock"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
 
 
 def test_a_second_broker_on_the_same_directory_is_refused(start):

@@ -122,7 +122,9 @@ final class Sampler: Sendable {
                 return .init(
                     topic: topics.names[row],
                     rates: state.rates.messages(row: row),
-                    messages: topics.messageCounts[row]
+                    bytesRates: state.rates.bytes(row: row),
+                    messages: topics.messageCounts[row],
+                    bytes: topics.byteCounts[row]
                 )
             }
         }

@@ -18,7 +18,9 @@ struct Statistics: Sendable {
     struct HotTopic: Sendable {
         let topic: TopicName
         let rates: Rates
+        let bytesRates: Rates
         let messages: Int64
+        let bytes: Int64
     }
 
     var messagesOut: Int64 { self.loops.reduce(0) { $0 + $1.out.messages } }

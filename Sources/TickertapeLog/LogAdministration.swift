@@ -47,6 +47,11 @@ package protocol LogAdministration: AnyObject, Sendable {
     /// - Returns: Nothing when there is no such topic.
     func purgeTopic(_ topic: TopicName, before id: Int64) async throws(LogError) -> TopicRemoval?
 
+    /// What `purgeTopic` would remove now; nothing is removed.
+    ///
+    /// - Returns: Nothing when there is no such topic.
+    func planPurge(_ topic: TopicName, before id: Int64) async throws(LogError) -> TopicRemoval?
+
     /// Every topic that exists, as columns; costs no copy until the log next changes them.
     var topics: TopicTable { get }
 

@@ -75,14 +75,17 @@ extension LogWriter {
         return self.removal(topic, purge)
     }
 
-    func beginPurge(_ topic: TopicName, before id: Int64) throws(LogError) -> PurgeStep {
-        guard let found = self.shared.catalog.find(topic), !found.isDeleted else {
-            return .noTopic
-        }
+    /// What a purge is about: all of the topic, which is counted already, or a part that is not.
+    private enum PurgeScope {
+        case all(Retention.Purge)
+        case part(PurgeCount)
+    }
+
+    private func scope(_ topic: TopicName, before id: Int64) -> PurgeScope? {
+        guard let found = self.shared.catalog.find(topic), !found.isDeleted else { return nil }
         let standing = self.retention.standing(of: found.number)
         guard id > standing.lastID else {
-            self.retention.hold(found.number)
-            return .counting(
+            return .part(
                 PurgeCount(
                     number: found.number,
                     after: standing.purgedThrough,
@@ -90,14 +93,33 @@ extension LogWriter {
                 )
             )
         }
-        // All of it, which is counted.
-        let purge = Retention.Purge(
-            number: found.number,
-            through: standing.lastID,
-            messages: standing.messages,
-            bytes: standing.bytes
+        return .all(
+            Retention.Purge(
+                number: found.number,
+                through: standing.lastID,
+                messages: standing.messages,
+                bytes: standing.bytes
+            )
         )
-        return .done(try self.purge(topic, purge))
+    }
+
+    /// As `beginPurge`, but nothing is held or removed.
+    func planPurge(_ topic: TopicName, before id: Int64) -> PurgeStep {
+        switch self.scope(topic, before: id) {
+        case nil: .noTopic
+        case .part(let count): .counting(count)
+        case .all(let purge): .done(self.removal(topic, purge))
+        }
+    }
+
+    func beginPurge(_ topic: TopicName, before id: Int64) throws(LogError) -> PurgeStep {
+        switch self.scope(topic, before: id) {
+        case nil: return .noTopic
+        case .part(let count):
+            self.retention.hold(count.number)
+            return .counting(count)
+        case .all(let purge): return .done(try self.purge(topic, purge))
+        }
     }
 
     func endPurge(

@@ -62,6 +62,21 @@ extension SQLiteLog: LogAdministration {
         }
     }
 
+    package func planPurge(
+        _ topic: TopicName,
+        before id: Int64
+    ) async throws(LogError) -> TopicRemoval? {
+        let planned = try await self.write { writer in writer.planPurge(topic, before: id) }
+        guard case .counting(let purge) = planned else { return planned.removal }
+        let counted = try await self.count(purge)
+        return TopicRemoval(
+            topic: topic,
+            messages: counted.messages,
+            bytes: counted.bytes,
+            removedThrough: counted.messages == 0 ? 0 : counted.through
+        )
+    }
+
     package func details(of numbers: [Int64]) async throws(LogError) -> [TopicDetails] {
         precondition(numbers.count <= 1_000, "one transaction reads of 1,000 topics at most")
         return try await self.read { reader throws(SQLiteFailure) in

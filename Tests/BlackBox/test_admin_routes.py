@@ -45,7 +45,10 @@ def test_a_topic_is_created_shown_and_deleted(admin, topic):
 def test_purging_removes_what_is_before_an_id_or_a_time(admin, topic):
     ids = [admin.publish(topic, str(number)) for number in range(6)]
     path = f"/v1/topics/{segment(topic)}/purge"
-    removal = admin.ok("POST", path, {"before_id": ids[2]})
+    planned = admin.ok("POST", path, {"before_id": ids[2], "dry_run": True})
+    assert admin.topic(topic)["messages"] == 6
+    removal = admin.ok("POST", path, {"before_id": ids[2], "dry_run": False})
+    assert removal == planned
     assert removal == {"topic": topic, "messages": 2, "bytes": 2, "removed_through": ids[1]}
     assert admin.topic(topic)["removed_through"] == ids[1]
     moment = admin.get("/v1/messages", topic=topic)["messages"][2]["time"]
@@ -59,7 +62,7 @@ def test_purging_removes_what_is_before_an_id_or_a_time(admin, topic):
 @pytest.mark.parametrize("body", [
     {}, {"before_id": 1, "before_time": "2026-01-01T00:00:00Z"}, {"before_id": "1"},
     {"before_id": 1.5}, {"before_id": -1}, {"before_time": "yesterday"}, {"before_time": 5},
-    {"before": 1}, [], {"before_id": None},
+    {"before": 1}, [], {"before_id": None}, {"dry_run": True},
 ])
 def test_a_purge_that_is_none_says_what_would_be(admin, topic, body):
     create(admin, topic)
@@ -317,7 +320,11 @@ def test_statistics_count_what_goes_in_and_out(start):
             admin.get("/v1/statistics")))
         assert now["in"]["bytes_total"] == now["out"]["bytes_total"] == 100
         assert now["subscribers"]["event_stream"] == 1 and now["subscribers"]["behind"] == 0
-        assert now["hottest"][0]["topic"] == "s/a" and now["hottest"][0]["subscribers"] == 1
+        hottest = now["hottest"][0]
+        assert hottest["topic"] == "s/a" and hottest["subscribers"] == 1
+        row = admin.topic("s/a")
+        assert hottest["bytes"] == row["bytes"] and hottest["messages"] == row["messages"]
+        assert 0 < hottest["bytes_rate"]["10s"] <= row["bytes"]
         assert now["commits"]["total"] >= 1 and now["commits"]["seconds_max"] > 0
         assert sum(now["recent"]["in"]) > 15
         assert now["write_queue"]["messages_max"] == 65_536

@@ -23,6 +23,17 @@ def policy(cli, pattern):
     return next((policy for policy in policies if policy["pattern"] == pattern), None)
 
 
+def test_a_limit_above_the_brokers_own_is_set_and_warned_about(cli, pattern):
+    result = cli.run("policy", "set", pattern, "--max-message-bytes", "2MiB", "--json")
+    assert result.code == 0
+    assert "warning: this broker takes messages of at most 1048576 bytes" in result.err
+    assert len(result.json()["warnings"]) == 1
+    assert policy(cli, pattern)["max_message_bytes"] == 2 * 2**20
+    assert "warnings" not in policy(cli, pattern)
+    quiet = cli.ok("policy", "set", pattern, "--max-message-bytes", "1MiB", "--json")
+    assert quiet.err == "" and "warnings" not in quiet.json()
+
+
 def test_only_what_is_named_changes(cli, pattern):
     out = cli.ok("policy", "set", pattern, "--max-age", "30d", "--max-messages", "10k",
                  "--max-bytes", "10GiB", "--max-message-bytes", "64KiB", "--no-create-topics",

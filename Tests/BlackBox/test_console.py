@@ -299,6 +299,23 @@ def test_100_000_topics_are_browsed_a_page_at_a_time(serve, console):
     assert second.page.locator("#topic-messages tr").count() == 3
 
 
+def test_a_row_that_moves_down_is_not_shown_on_the_next_page_again(serve, console):
+    own = serve()
+    publish_to_many(own, [f"t/{n:03}" for n in range(150)] + ["hot/a"] * 5 + ["hot/b"] * 4)
+    shown = console(own, "#/topics?sort=messages&order=desc")
+    shown.wait_for_text("#topics-place", "1–100 of 152")
+    # What is looked at stays as it is, until the next page is asked for.
+    shown.page.evaluate("topics.seconds = 3600")
+    names = "#topics-rows tr td.name"
+    first = shown.page.locator(names).all_inner_texts()
+    assert first[:2] == ["hot/a", "hot/b"]
+    Admin(own).ok("POST", "/v1/topics/hot%2Fa/purge", {"before_id": own.head() + 1})
+    shown.page.click("#topics-next")
+    shown.wait_for_text("#topics-place", "101–152 of")
+    second = shown.page.locator(names).all_inner_texts()
+    assert sorted(first + second) == ["hot/a", "hot/b"] + [f"t/{n:03}" for n in range(150)]
+
+
 def test_a_wrong_pattern_is_told_in_a_sentence(serve, console):
     shown = console(serve(), "#/topics")
     shown.page.fill("#topics-pattern", "a/**/b")

@@ -33,7 +33,14 @@ extension RouteTable {
                     "a broker has at most \(PolicySet.countMax) policies: remove one first"
                 )
             }
-            return .json(isNew ? .created : .ok, policy.json)
+            var writer = JSONWriter()
+            writer.object { writer in
+                writer.fields(of: policy)
+                let warnings = policy.warnings(backend.limits)
+                guard !warnings.isEmpty else { return }
+                writer.array("warnings", of: warnings) { $0.element($1) }
+            }
+            return .json(isNew ? .created : .ok, writer)
         }
         self.add(.delete, "/v1/policies/{pattern}") { request in
             _ = try request.query([])
@@ -137,6 +144,17 @@ extension Policy {
             createsTopics: try fields.bool("creates_topics") ?? true,
             description: description
         )
+    }
+
+    /// What is settled but cannot take place, a sentence each.
+    fileprivate func warnings(_ limits: Limits) -> [String] {
+        guard let bytes = self.maxMessageBytes, bytes > limits.messageBytesMax else { return [] }
+        return [
+            """
+            this broker takes messages of at most \(limits.messageBytesMax) bytes, so \
+            'max_message_bytes' changes nothing: start it with a larger --max-message-bytes, or lower it
+            """
+        ]
     }
 
     var json: JSONWriter {

@@ -100,7 +100,9 @@ private func write(
             writer.object { writer in
                 writer.field("topic", hot.topic.text)
                 writer.rates("rate", hot.rates)
+                writer.rates("bytes_rate", hot.bytesRates)
                 writer.field("messages", hot.messages)
+                writer.field("bytes", hot.bytes)
                 writer.field("subscribers", tally.count(of: hot.topic))
             }
         }

@@ -34,10 +34,16 @@ extension RouteTable {
         self.add(.post, "/v1/topics/{topic}/purge") { request in
             _ = try request.query([])
             let topic = try request.topic()
-            let id = try await purgeID(try await request.json(), backend)
-            guard let removal = try await backend.log.purgeTopic(topic, before: id) else {
-                throw noTopic(topic)
-            }
+            let fields = try JSONFields(
+                try await request.json(),
+                names: ["before_id", "before_time", "dry_run"]
+            )
+            let id = try await purgeID(fields, backend)
+            let removal =
+                try fields.bool("dry_run") ?? false
+                ? try await backend.log.planPurge(topic, before: id)
+                : try await backend.log.purgeTopic(topic, before: id)
+            guard let removal else { throw noTopic(topic) }
             return .json(.ok, removal.json)
         }
     }
@@ -77,8 +83,7 @@ private func row(
 }
 
 /// Messages with smaller ids than this go.
-private func purgeID(_ body: JSONValue, _ backend: AdminBackend) async throws -> Int64 {
-    let fields = try JSONFields(body, names: ["before_id", "before_time"])
+private func purgeID(_ fields: JSONFields, _ backend: AdminBackend) async throws -> Int64 {
     let id = try fields.integer("before_id", in: 0...Int64.max)
     let time = try fields.string("before_time")
     switch (id, time) {

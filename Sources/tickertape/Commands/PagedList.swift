@@ -8,8 +8,8 @@ protocol ListPage: Decodable, Sendable {
     var total: Int64 { get }
 }
 
-extension ListedTopicPage: ListPage {
-    var rows: [ListedTopic] { self.topics }
+extension TopicPage: ListPage {
+    var rows: [Row] { self.topics }
 }
 
 extension SubscriberPage: ListPage {

@@ -46,7 +46,7 @@ enum TopicCompletion {
             ["topics"],
             query: [("pattern", folder + "**"), ("limit", "\(Self.offersMax)")]
         )
-        let page = await Self.ask(request, arguments, as: TopicPage.self)
+        let page = await Self.ask(request, arguments, as: TopicPage<TopicFigures>.self)
         // A name that would not survive the shell's line is not offered.
         return (page?.topics.map(\.topic) ?? []).filter { name in
             name.hasPrefix(prefix) && printable(name) == name && !name.contains(" ")

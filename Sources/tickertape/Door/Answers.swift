@@ -13,51 +13,65 @@ struct Rates: Codable, Sendable {
     }
 }
 
-/// A topic in a list.
-struct TopicRow: Decodable, Sendable {
+/// The members of two shapes in one object.
+@dynamicMemberLookup
+struct Joined<First: Decodable & Sendable, Second: Decodable & Sendable>: Decodable, Sendable {
+    private let first: First
+    private let second: Second
+
+    init(from decoder: any Decoder) throws {
+        self.first = try First(from: decoder)
+        self.second = try Second(from: decoder)
+    }
+
+    subscript<Value>(dynamicMember member: KeyPath<First, Value>) -> Value {
+        self.first[keyPath: member]
+    }
+
+    subscript<Value>(dynamicMember member: KeyPath<Second, Value>) -> Value {
+        self.second[keyPath: member]
+    }
+}
+
+/// What a topic holds and takes, wherever it is shown.
+struct TopicFigures: Decodable, Sendable {
     let topic: String
     let messages: Int64
     let bytes: Int64
+    let rate: Rates
+    let bytesRate: Rates
+    let subscribers: Int64
+}
+
+/// What a list shows besides.
+struct TopicPlace: Decodable, Sendable {
     let firstId: Int64?
     let lastId: Int64?
+    let policy: String
+}
+
+/// What is shown of one topic alone.
+struct TopicPast: Decodable, Sendable {
     let firstTime: String?
     let lastTime: String?
     let removedThrough: Int64?
-    let rate: Rates
-    let bytesRate: Rates
     let messagesIn: Int64
     let messagesOut: Int64
     let bytesIn: Int64
     let bytesOut: Int64
-    let subscribers: Int64
-    let policy: String
 }
 
-struct TopicPage: Decodable, Sendable {
-    let topics: [TopicRow]
+/// A list may have 100,000: what is not shown is not decoded.
+typealias ListedTopic = Joined<TopicFigures, TopicPlace>
+typealias TopicRow = Joined<ListedTopic, TopicPast>
+
+struct TopicPage<Row: Decodable & Sendable>: Decodable, Sendable {
+    let topics: [Row]
     let next: String?
     let total: Int64
 }
 
-/// What a table shows of a topic: a list may have 100,000, and what is not shown is not decoded.
-struct ListedTopic: Decodable, Sendable {
-    let topic: String
-    let messages: Int64
-    let bytes: Int64
-    let firstId: Int64?
-    let lastId: Int64?
-    let rate: Rates
-    let subscribers: Int64
-    let policy: String
-}
-
-struct ListedTopicPage: Decodable, Sendable {
-    let topics: [ListedTopic]
-    let next: String?
-    let total: Int64
-}
-
-/// What a deletion took away.
+/// What a deletion, a purge or a policy takes away from a topic.
 struct RemovalAnswer: Decodable, Sendable {
     let topic: String
     let messages: Int64
@@ -105,12 +119,12 @@ struct LogAnswer: Decodable, Sendable {
     let diskFreeBytes: Int64
 }
 
-struct StatusAnswer: Decodable, Sendable {
-    struct Subscribers: Decodable, Sendable {
-        let eventStream: Int64
-        let websocket: Int64
-    }
+struct SubscriberCounts: Decodable, Sendable {
+    let eventStream: Int64
+    let websocket: Int64
+}
 
+struct StatusAnswer: Decodable, Sendable {
     let version: String
     let startedAt: String
     let uptimeSeconds: Double
@@ -119,7 +133,7 @@ struct StatusAnswer: Decodable, Sendable {
     let state: String
     let isWritable: Bool
     let log: LogAnswer
-    let subscribers: Subscribers
+    let subscribers: SubscriberCounts
     let connections: Int64
     let topics: Int64
     let policies: Int64

@@ -25,6 +25,12 @@ struct PolicyRow: Codable, Sendable, Equatable {
     }
 }
 
+/// What of a policy that was set cannot take place.
+struct PolicyWarnings: Decodable, Sendable {
+    /// Absent where there are none.
+    let warnings: [String]?
+}
+
 struct PolicyList: Decodable, Sendable {
     let policies: [PolicyRow]
 }
@@ -44,13 +50,6 @@ struct PlanRequest: Encodable {
 
 /// What retention would remove.
 struct PlanAnswer: Decodable, Sendable {
-    struct Topic: Decodable, Sendable {
-        let topic: String
-        let messages: Int64
-        let bytes: Int64
-        let removedThrough: Int64?
-    }
-
     struct Subscriber: Decodable, Sendable {
         let id: Int64
         let transport: String
@@ -63,7 +62,7 @@ struct PlanAnswer: Decodable, Sendable {
 
     let messages: Int64
     let bytes: Int64
-    let topics: [Topic]
+    let topics: [RemovalAnswer]
     let topicsTotal: Int64
     let subscribers: [Subscriber]
 }

@@ -8,9 +8,7 @@ struct StatisticsAnswer: Decodable, Sendable {
         let refusedTotal: Int64?
     }
 
-    struct Subscribers: Decodable, Sendable {
-        let eventStream: Int64
-        let websocket: Int64
+    struct Lagging: Decodable, Sendable {
         let behind: Int64
     }
 
@@ -41,14 +39,6 @@ struct StatisticsAnswer: Decodable, Sendable {
         let delaySeconds: Double
     }
 
-    struct Hot: Decodable, Sendable {
-        let topic: String
-        let rate: Rates
-        let messages: Int64
-        let bytes: Int64?
-        let subscribers: Int64
-    }
-
     struct Recent: Decodable, Sendable {
         let `in`: [Double]
         let out: [Double]
@@ -60,11 +50,11 @@ struct StatisticsAnswer: Decodable, Sendable {
     let connections: Int64
     let `in`: Flow
     let out: Flow
-    let subscribers: Subscribers
+    let subscribers: Joined<SubscriberCounts, Lagging>
     let writeQueue: WriteQueue
     let commits: Commits
     let retention: Retention
     let loops: [Loop]
-    let hottest: [Hot]
+    let hottest: [TopicFigures]
     let recent: Recent
 }

@@ -152,6 +152,8 @@ struct PolicySetCommand: DoorCommand {
         policy.pattern = nil
         let request = try DoorRequest(.put, path).json(policy)
         let answer = try await client.send(request)
+        let told = try client.decode(PolicyWarnings.self, from: answer.body, request)
+        for warning in told.warnings ?? [] { Output.tell("warning: \(printable(warning))") }
         if self.output.json { return try Output.write(document: answer.body) }
         var facts = Facts(
             title: "\(answer.status == 201 ? "new" : "changed") policy of \(self.pattern)"

@@ -37,7 +37,7 @@ struct RetentionPlan {
         try Confirmation.ask("\(plan.sentence)\n\(question)")
     }
 
-    static func shown(_ topics: [PlanAnswer.Topic]) -> ArraySlice<PlanAnswer.Topic> {
+    static func shown(_ topics: [RemovalAnswer]) -> ArraySlice<RemovalAnswer> {
         topics.prefix(Self.topicsShownMax)
     }
 }

@@ -173,6 +173,7 @@ struct TopFrame {
         .init(title: "1 S", alignment: .right),
         .init(title: "10 S", alignment: .right),
         .init(title: "60 S", alignment: .right, isOptional: true),
+        .init(title: "BYTES 10 S", alignment: .right, isOptional: true),
         .init(title: "MESSAGES", alignment: .right, isOptional: true),
         .init(title: "BYTES", alignment: .right, isOptional: true),
         .init(title: "SUBSCRIBERS", alignment: .right, isOptional: true),
@@ -180,21 +181,16 @@ struct TopFrame {
 
     private func topicLines(_ count: Int, _ width: Int?, _ style: Style) -> [String] {
         let topics = self.sample.topics.prefix(count)
-        // The hottest come without their bytes.
-        let hasBytes = topics.isEmpty || topics.contains { $0.bytes != nil }
-        var table = Table(
-            columns: Self.topicColumns.filter { hasBytes || $0.title != "BYTES" },
-            width: width,
-            style: style
-        )
+        var table = Table(columns: Self.topicColumns, width: width, style: style)
         let lines = table.lines(
             of: topics.map { topic in
                 [
-                    printable(topic.name), Quantity.rate(topic.rate.oneSecond),
+                    printable(topic.topic), Quantity.rate(topic.rate.oneSecond),
                     Quantity.rate(topic.rate.tenSeconds), Quantity.rate(topic.rate.sixtySeconds),
-                    Quantity.count(topic.messages),
-                ] + (hasBytes ? [topic.bytes.map(Quantity.bytes) ?? "-"] : [])
-                    + [Quantity.count(topic.subscribers)]
+                    Quantity.bytesRate(topic.bytesRate.tenSeconds),
+                    Quantity.count(topic.messages), Quantity.bytes(topic.bytes),
+                    Quantity.count(topic.subscribers),
+                ]
             }
         )
         guard count > 0, topics.isEmpty else { return lines }

@@ -18,19 +18,11 @@ enum TopSort: String, ExpressibleByArgument, CaseIterable, Sendable {
 
 /// What one frame shows.
 struct TopSample: Sendable {
-    struct Topic: Sendable {
-        let name: String
-        let rate: Rates
-        let messages: Int64
-        let bytes: Int64?
-        let subscribers: Int64
-    }
-
     static let rowsMax = 50
 
     let status: StatusAnswer
     let statistics: StatisticsAnswer
-    let topics: [Topic]
+    let topics: [TopicFigures]
     let slowest: [SubscriberRow]
 
     /// Asks the door, for all at once.
@@ -50,24 +42,18 @@ struct TopSample: Sendable {
             as: StatisticsAnswer.self
         )
         // The broker keeps the hottest at hand; other orders are looked up.
-        let hottest = statistics.hottest.map {
-            Topic(
-                name: $0.topic,
-                rate: $0.rate,
-                messages: $0.messages,
-                bytes: $0.bytes,
-                subscribers: $0.subscribers
-            )
-        }
         return try await TopSample(
             status: status,
             statistics: statistics,
-            topics: listed ?? hottest,
+            topics: listed ?? statistics.hottest,
             slowest: slowest.subscribers
         )
     }
 
-    private static func topics(_ client: AdminClient, _ sort: TopSort) async throws -> [Topic]? {
+    private static func topics(
+        _ client: AdminClient,
+        _ sort: TopSort
+    ) async throws -> [TopicFigures]? {
         guard sort != .rate else { return nil }
         let request = DoorRequest(
             .get,
@@ -77,14 +63,6 @@ struct TopSample: Sendable {
                 ("limit", "\(Self.rowsMax)"),
             ]
         )
-        return try await client.get(request, as: TopicPage.self).topics.map {
-            Topic(
-                name: $0.topic,
-                rate: $0.rate,
-                messages: $0.messages,
-                bytes: $0.bytes,
-                subscribers: $0.subscribers
-            )
-        }
+        return try await client.get(request, as: TopicPage<TopicFigures>.self).topics
     }
 }

@@ -62,7 +62,7 @@ struct TopicListCommand: DoorCommand {
     ]
 
     func run(_ client: AdminClient) async throws {
-        let list = PagedList<ListedTopicPage>(
+        let list = PagedList<TopicPage<ListedTopic>>(
             client: client,
             name: "topics",
             choice: ("pattern", self.pattern),

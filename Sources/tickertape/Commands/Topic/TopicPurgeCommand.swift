@@ -6,14 +6,8 @@ struct TopicPurgeCommand: DoorCommand {
     private struct Edge: Encodable {
         var beforeId: Int64?
         var beforeTime: String?
-
-        /// Whether nothing would be left; how many messages are before it, nobody has counted.
-        func isBehindAll(of row: TopicRow) -> Bool {
-            if let beforeId, let last = row.lastId { return beforeId > last }
-            // Both in RFC 3339 of one form, which sorts as it reads.
-            if let beforeTime, let last = row.lastTime { return beforeTime > last }
-            return false
-        }
+        /// Left out where something is removed.
+        var dryRun: Bool?
 
         var text: String {
             self.beforeId.map { "id \(Quantity.count($0))" } ?? self.beforeTime ?? ""
@@ -63,22 +57,36 @@ struct TopicPurgeCommand: DoorCommand {
         }
     }
 
+    private func request(_ edge: Edge) throws -> DoorRequest {
+        try DoorRequest(.post, ["topics", self.topic, "purge"]).json(edge).takingLong()
+    }
+
+    private func question(_ client: AdminClient, _ edge: Edge) async throws -> String {
+        var plan = edge
+        plan.dryRun = true
+        let request = try self.request(plan)
+        let answer = try await Progress.during("counting messages of \(printable(self.topic))") {
+            try await client.send(request)
+        }
+        let removal = try client.decode(RemovalAnswer.self, from: answer.body, request)
+        let row = try await client.get(
+            DoorRequest(.get, ["topics", self.topic]),
+            as: TopicRow.self
+        )
+        let rest =
+            removal.messages >= row.messages
+            ? "all it has" : "of \(Quantity.counted(row.messages, "message"))"
+        return "This removes \(removal.sentence), from \(printable(row.topic)): \(rest).\n"
+            + "Remove what is before \(edge.text)?"
+    }
+
     func run(_ client: AdminClient) async throws {
         let edge = try self.edge()
         if !self.yes {
             try Confirmation.demandTerminal(for: "topic purge")
-            let row = try await client.get(
-                DoorRequest(.get, ["topics", self.topic]),
-                as: TopicRow.self
-            )
-            try Confirmation.ask(
-                "\(printable(row.topic)) has \(Quantity.counted(row.messages, "message")) "
-                    + "(\(Quantity.bytes(row.bytes))). "
-                    + "Remove those before \(edge.text)\(edge.isBehindAll(of: row) ? ", all of them" : "")?"
-            )
+            try Confirmation.ask(try await self.question(client, edge))
         }
-        let request = try DoorRequest(.post, ["topics", self.topic, "purge"]).json(edge)
-            .takingLong()
+        let request = try self.request(edge)
         let answer = try await Progress.during("purging \(printable(self.topic))") {
             try await client.send(request)
         }

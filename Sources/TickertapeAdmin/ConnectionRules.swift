@@ -27,6 +27,8 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether it has shown the token, where one is needed.
     private var isKnown: Bool
     private var timer: Scheduled<Void>?
+    /// Whether nothing more can come from the client.
+    private var hasLeft = false
 
     init(_ requestGuard: RequestGuard, _ places: DoorPlaces, _ limits: Limits) {
         self.requestGuard = requestGuard
@@ -96,10 +98,10 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         context.fireUserInboundEventTriggered(event)
+        if event as? ChannelEvent == .inputClosed { self.hasLeft = true }
         if self.machine.hasEnded {
             // The client has its answer, or nobody waits for it any more.
-            let hasLeft = event as? ChannelEvent == .inputClosed
-            if hasLeft || event is ChannelShouldQuiesceEvent { context.close(promise: nil) }
+            if self.hasLeft || event is ChannelShouldQuiesceEvent { context.close(promise: nil) }
         } else if event is ChannelShouldQuiesceEvent {
             // The door closes. A stream ends when nothing can come from its client any more; an
             // answer that is being made is still written.
@@ -186,6 +188,7 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
     /// bytes unread resets the connection, and the client loses the answer.
     private func linger(_ context: ChannelHandlerContext) {
         guard context.channel.isActive else { return }
+        guard !self.hasLeft else { return context.close(promise: nil) }
         context.close(mode: .output, promise: nil)
         context.read()
         self.close(context, afterSeconds: self.limits.lingerSeconds)

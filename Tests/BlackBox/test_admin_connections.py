@@ -119,6 +119,17 @@ def test_a_request_that_asks_for_the_close_gets_it(admin):
         assert connection.is_closed_by_peer()
 
 
+def test_a_client_that_says_all_it_has_and_closes_its_half_gets_the_answer_and_the_end(admin):
+    with admin.connect() as connection:
+        connection.send(encode_request(
+            "GET", "/v1/status", headers=admin.headers({"Connection": "close"})))
+        connection.socket.shutdown(socket.SHUT_WR)
+        begun = time.monotonic()
+        assert connection.response().status == 200
+        assert connection.is_closed_by_peer()
+        assert time.monotonic() - begun < 1.5
+
+
 def expecting(admin, path, length, proof=True):
     fields = {"Content-Length": str(length), "Expect": "100-continue"}
     if proof:

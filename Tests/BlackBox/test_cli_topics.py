@@ -156,6 +156,11 @@ def test_purge_by_time_and_age(broker, cli, topic):
     assert broker.history(topic) == []
 
 
+def test_what_is_neither_an_id_nor_a_time_is_said(cli, topic):
+    error = cli.fails(64, "topic", "purge", topic, "--before", -3, "--yes")
+    assert "--before '-3' is neither an id nor a time" in error
+
+
 def test_without_a_terminal_nothing_is_lost_by_accident(broker, cli, topic):
     broker.publish(topic, "kept")
     assert "--yes" in cli.fails(64, "topic", "delete", topic, input="y\n")

@@ -34,7 +34,10 @@ struct TopicPurgeCommand: DoorCommand {
     )
     var topic: String
 
-    @Option(help: "An id, a time (RFC 3339, or a date), or an age such as 30d.")
+    @Option(
+        parsing: .unconditional,
+        help: "An id, a time (RFC 3339, or a date), or an age such as 30d."
+    )
     var before: String
 
     @Flag(name: .shortAndLong, help: "Do not ask.")

@@ -309,7 +309,7 @@ def test_a_row_that_moves_down_is_not_shown_on_the_next_page_again(serve, consol
     names = "#topics-rows tr td.name"
     first = shown.page.locator(names).all_inner_texts()
     assert first[:2] == ["hot/a", "hot/b"]
-    Admin(own).ok("POST", "/v1/topics/hot%2Fa/purge", {"before_id": own.head() + 1})
+    Admin(own).ok("POST", "/v1/topics/hot%2Fa/purge", {"before_id": 10**15})
     shown.page.click("#topics-next")
     shown.wait_for_text("#topics-place", "101–152 of")
     second = shown.page.locator(names).all_inner_texts()

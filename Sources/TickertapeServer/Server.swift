@@ -271,7 +271,7 @@ package final class Server: Sendable {
         case .plain:
             try pipeline.addHandler(ConnectionOpening(server: server, kind: .plain, peer: peer))
         case .tls(let tls):
-            try pipeline.addHandler(NIOSSLServerHandler(context: tls.current))
+            try pipeline.addHandler(tls.makeHandler())
             try pipeline.addHandler(ConnectionOpening(server: server, kind: .tls, peer: peer))
         }
     }

@@ -15,7 +15,7 @@ from wire import Connection, check_problem, encode_request
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(
-    r"tickertape is ready on http://(\S+):(\d+), data in (/.+), (\d+) messages? in the log\n")
+    r"tickertape is ready on https?://(\S+):(\d+), data in (/.+), (\d+) messages? in the log\n")
 CRASH_MARKS = ("Fatal error", "Crash:", "*** Program crashed", "Thread 0 crashed")
 
 

@@ -21,11 +21,16 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
     /// Of request bodies that have not come to their end, over all streams.
     private var bodyBytes = 0
     private(set) var deadline = Int.max
+    /// Event streams that could be written to again, in the order in which they are told.
+    private var line = CircularBuffer<StreamCodec>(initialCapacity: 1)
+    private var isServingLine = false
 
     private enum Phase {
         /// The client has not sent its settings yet.
         case opening
         case open
+        /// No stream begins any more; it ends with the last.
+        case ending
         /// It was said that no stream begins after the last; what still comes is dropped.
         case lingering
     }
@@ -37,8 +42,10 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.server.add(self)
-        self.wait(seconds: self.server.limits.requestTimeoutSeconds)
-        if self.server.isDraining { self.drain() }
+        let limits = self.server.limits
+        self.wait(
+            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.requestTimeoutSeconds
+        )
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -55,7 +62,7 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
         guard case .opening = self.phase, case .settings = self.unwrapInboundIn(data).payload
         else { return }
         self.phase = .open
-        self.settle()
+        if self.server.isDraining { self.drain() } else { self.settle() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -68,6 +75,35 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Those of streams come by here too; `HTTP2Wire` sees which of them end the connection.
+    }
+
+    // MARK: - Turns
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.serveLineSoon() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// A stream that was full can be written to; it is told when all before it were.
+    func standInLine(_ stream: StreamCodec) {
+        guard !stream.isInLine else { return }
+        stream.isInLine = true
+        self.line.append(stream)
+        self.serveLineSoon()
+    }
+
+    private func serveLineSoon() {
+        guard let context = self.context, !self.isServingLine, !self.line.isEmpty else { return }
+        self.isServingLine = true
+        context.eventLoop.assumeIsolated().execute { self.serveLine() }
+    }
+
+    private func serveLine() {
+        self.isServingLine = false
+        // Whoever is told may write at once, until the socket is full.
+        while self.context?.channel.isWritable ?? true, let stream = self.line.popFirst() {
+            stream.takeTurn()
+        }
     }
 
     // MARK: - Bodies
@@ -91,22 +127,24 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
 
     /// A connection without streams waits for the next only so long.
     private func settle() {
-        guard case .open = self.phase else { return }
-        guard self.streams == 0 else {
+        guard case .open = self.phase, !self.server.isDraining else { return }
+        if self.streams == 0 {
+            self.wait(seconds: self.server.limits.idleTimeoutSeconds)
+        } else {
             self.deadline = Int.max
-            return
         }
-        let limits = self.server.limits
-        self.wait(
-            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.idleTimeoutSeconds
-        )
     }
 
     func deadlineReached() {
         self.deadline = Int.max
         switch self.phase {
         case .opening, .lingering: self.context?.close(promise: nil)
-        case .open: self.end(.noError)
+        case .open where self.streams == 0: self.end(.noError)
+        case .open:
+            // Only while the broker stops: a client that knows begins no others.
+            self.phase = .ending
+            self.write(.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
+        case .ending: break
         }
     }
 
@@ -132,10 +170,11 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
         context.close(mode: .output, promise: nil)
     }
 
-    /// Streams that are open go on; a client that knows begins no others.
+    /// Event streams end by themselves now, and what was asked is answered: that comes first, as
+    /// clients may look at nothing behind a GOAWAY.
     func drain() {
-        self.write(.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-        self.settle()
+        guard case .open = self.phase else { return }
+        self.wait(seconds: self.server.limits.drainIdleSeconds)
     }
 
     private func write(_ payload: HTTP2Frame.FramePayload) {
@@ -153,6 +192,7 @@ extension HTTP2Connection: NIOHTTP2StreamDelegate {
 
     func streamClosed(_ id: HTTP2StreamID, channel: any Channel) {
         self.streams -= 1
+        if case .ending = self.phase, self.streams == 0 { self.end(.noError) }
         self.settle()
     }
 }

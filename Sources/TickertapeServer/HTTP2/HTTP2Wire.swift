@@ -7,7 +7,7 @@ import TickertapeCore
 /// Confined to its event loop. Duties:
 /// 1. counts the frames that cost the server something and the client nothing, and ends the
 ///    connection of a client that sends too many;
-/// 2. drops what comes once the connection has failed;
+/// 2. reads nothing more once the connection has failed;
 /// 3. lets what is written in one turn of the loop leave together: a hundred streams would
 ///    otherwise make a hundred writes, and under TLS each frame two records.
 final class HTTP2Wire: ChannelDuplexHandler {
@@ -64,11 +64,21 @@ final class HTTP2Wire: ChannelDuplexHandler {
             self.inbound.read(bytes) { self.credit.received($0) }
         }
         guard self.credit.isLeft else {
-            self.hasFailed = true
+            self.fail(context)
             self.connection.end(.enhanceYourCalm)
             return
         }
         context.fireChannelRead(data)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if !self.hasFailed { context.read() }
+    }
+
+    /// What still comes waits with the client, until the connection is closed.
+    private func fail(_ context: ChannelHandlerContext) {
+        self.hasFailed = true
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
     }
 
     // MARK: - Out
@@ -100,7 +110,7 @@ final class HTTP2Wire: ChannelDuplexHandler {
             self.join(promise)
         }
         if isEnd && !self.hasFailed {
-            self.hasFailed = true
+            self.fail(context)
             // It is flushed first.
             context.eventLoop.assumeIsolated().execute { self.connection.failed() }
         }

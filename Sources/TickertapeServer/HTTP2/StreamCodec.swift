@@ -63,6 +63,27 @@ final class StreamCodec: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
+    // MARK: - Turns
+
+    /// Whether it stands in the line of its connection.
+    var isInLine = false
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // All streams are told at once that the socket has room; the first would take all of it.
+        guard context.channel.isWritable, case .body = self.output else {
+            context.fireChannelWritabilityChanged()
+            return
+        }
+        self.connection.standInLine(self)
+    }
+
+    /// Its turn to write has come.
+    func takeTurn() {
+        self.isInLine = false
+        guard let context = self.context, context.channel.isWritable else { return }
+        context.fireChannelWritabilityChanged()
+    }
+
     // MARK: - The request
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

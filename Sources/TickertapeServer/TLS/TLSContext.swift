@@ -42,7 +42,19 @@ final class TLSContext: Sendable {
         self.context = Mutex(try Self.load(files, limits))
     }
 
-    var current: NIOSSLContext { self.context.withLock { $0 } }
+    private var current: NIOSSLContext { self.context.withLock { $0 } }
+
+    /// What a new connection begins with.
+    func makeHandler() -> NIOSSLServerHandler {
+        var configuration = NIOSSLHandler.Configuration()
+        // The most that was ever written at once would otherwise stay with each connection.
+        configuration.maximumPreservedOutboundBufferCapacity = 32_768
+        return NIOSSLServerHandler(
+            context: self.current,
+            customVerificationCallback: nil,
+            configuration: configuration
+        )
+    }
 
     /// Reads the files again; what is open keeps what it has.
     ///

@@ -100,6 +100,36 @@ def write_key_set(path, *keys):
     return path
 
 
+class KeyRing:
+    """A key of every kind, in files as a broker takes them."""
+
+    issuer, audience = "https://issuer.example", "tickertape"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.hs = Secret()
+        self.rs, self.es = Key("RS256"), Key("ES256")
+        self.ed = Key("EdDSA", kid="ed-1")
+        self.hs.write(folder / "secret")
+        self.rs.write(folder / "rs.pem")
+        self.es.write(folder / "es.pem")
+        write_key_set(folder / "keys.json", self.ed)
+
+    @property
+    def options(self):
+        return ["--auth", "--jwt-secret-file", self.folder / "secret",
+                *(option for name in ("rs.pem", "es.pem", "keys.json")
+                  for option in ("--jwt-key-file", self.folder / name)),
+                "--jwt-issuer", self.issuer, "--jwt-audience", self.audience]
+
+    def claims(self, publish=("**",), subscribe=("**",), **more):
+        """What this broker takes, with everything granted unless said otherwise."""
+        return claims(publish, subscribe, **{"iss": self.issuer, "aud": self.audience} | more)
+
+    def token(self, key=None, publish=("**",), subscribe=("**",), **more):
+        return sign(key or self.hs, self.claims(publish, subscribe, **more))
+
+
 # JWTs.
 
 

@@ -24,7 +24,7 @@ class Gateway:
             open_timeout=timeout, close_timeout=timeout, **more).__enter__()
         self.refs = itertools.count(1)
         self.pending = []
-        self.hello = self.receive() if path == "/ws" else None
+        self.hello = self.receive() if path.partition("?")[0] == "/ws" else None
 
     def __enter__(self):
         return self

@@ -11,10 +11,12 @@ from wire import ChunkDecoder, Closed, Connection, encode_request
 
 LINE_END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 FIELDS = {"data", "event", "id", "retry"}
+# What is said about the stream itself: it must not move the cursor of a client.
+WITHOUT_ID = {"tickertape.end", "tickertape.expiring", "tickertape.unauthorized"}
 
 
 class Event(NamedTuple):
-    id: int
+    id: int | None
     event: str
     data: str
 
@@ -107,6 +109,10 @@ class Reader:
             if event is not None:
                 self.sins.append("an event without data")
             return None
+        if event in WITHOUT_ID:
+            if block_id is not None:
+                self.sins.append(f"{event} with an id")
+            return Event(None, event, "\n".join(data))
         if block_id is None:
             self.sins.append("data without an id in the same block")
             return None

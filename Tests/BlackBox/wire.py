@@ -114,8 +114,10 @@ def encode_chunks(*pieces):
 class Connection:
     """One TCP connection; every wait ends after `timeout` seconds."""
 
-    def __init__(self, host, port, timeout=10.0, receive_buffer=None):
+    def __init__(self, host, port, timeout=10.0, receive_buffer=None, source=None):
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)

@@ -205,8 +205,9 @@ class Broker:
     def stream(self, target, last_id=None, **more):
         return Stream(self.host, self.port, target, last_id, **more)
 
-    def follow(self, pattern, last_id=None, headers=None, **query):
-        return self.stream(topic_path(pattern, "events", **query), last_id, headers=headers)
+    def follow(self, pattern, last_id=None, headers=None, receive_buffer=None, **query):
+        return self.stream(topic_path(pattern, "events", **query), last_id, headers=headers,
+                           receive_buffer=receive_buffer)
 
     @property
     def is_healthy(self):

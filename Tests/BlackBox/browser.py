@@ -16,13 +16,13 @@ FOLLOW = """([name, url, types]) => {
 
 
 @contextmanager
-def chromium():
+def chromium(*options):
     """The system's Chromium; nothing is ever downloaded."""
     path = which("chromium")
     assert path, "Chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"])
+            "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", *options])
         try:
             yield browser
         finally:

@@ -78,3 +78,22 @@ class CuttingProxy:
                     pass
                 connection.close()
                 self.open.discard(connection)
+
+
+class RecordingProxy(CuttingProxy):
+    """Cuts nothing, and keeps what clients have sent, write by write."""
+
+    def __init__(self, port):
+        super().__init__(port, 0, 1, 1, 0)
+        self.sent = []
+
+    def _pass(self, source, sink):
+        class Kept:
+            sendall, shutdown = sink.sendall, sink.shutdown
+
+            def recv(_, size):
+                data = source.recv(size)
+                self.sent.append(data)
+                return data
+
+        super()._pass(Kept(), Kept())

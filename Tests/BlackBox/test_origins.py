@@ -108,7 +108,8 @@ def test_without_an_origin_nothing_is_added(locked):
 
 @pytest.mark.parametrize("host, origin", [
     ("localhost:{port}", "http://localhost:{port}"), ("localhost", "http://localhost"),
-    ("127.0.0.1:{port}", "http://127.0.0.1:{port}"), ("LOCALHOST:{port}", "http://localhost:{port}"),
+    ("127.0.0.1:{port}", "http://127.0.0.1:{port}"),
+    ("LOCALHOST:{port}", "http://localhost:{port}"),
     ("[::1]:{port}", "http://[::1]:{port}"), ("push.example:{port}", "http://push.example:{port}"),
     ("push.example:80", "http://push.example"),
 ])
@@ -128,7 +129,8 @@ def test_the_own_origin_is_served(locked, host, origin):
     ("GET", topic_path("a", "messages/1"), None, {}, 200),
     ("POST", READ, b"", {"token": "good"}, 201), ("POST", READ, b"", {}, 401),
     ("GET", READ, None, {"token": "bad"}, 401),
-    ("GET", topic_path("b"), None, {"token": "good"}, 403), ("GET", "/topics/a**/messages", None, {}, 400), ("GET", READ + "?limit=0", None, {}, 400),
+    ("GET", topic_path("b"), None, {"token": "good"}, 403),
+    ("GET", "/topics/a**/messages", None, {}, 400), ("GET", READ + "?limit=0", None, {}, 400),
     ("GET", "/topics/%zz/messages", None, {}, 400), ("GET", "/nothing", None, {}, 404),
     ("GET", topic_path("a", "messages/99999"), None, {}, 404), ("DELETE", READ, None, {}, 405),
     ("POST", READ, b"\xff", {"token": "good"}, 415), ("POST", "/events", b"{}", {}, 415),

@@ -115,7 +115,7 @@ def send_flood(broker, make, is_read):
         connection.send(PREFACE + frame(SETTINGS))
         stop = time.monotonic() + SECONDS
         try:
-            for piece in make():
+            for count, piece in enumerate(make()):
                 if time.monotonic() > stop:
                     return False
                 connection.send(piece)

@@ -1,307 +1,286 @@
-"""HTTP/2: many streams share one connection, and each is as it would be alone."""
+"""HTTP/2: many streams share one connection, each with its own flow control, none at the cost of
+another."""
 
-import signal
 import threading
-import time
 
 import pytest
+from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 
 from admin import Admin
 from broker import Broker, topic_path, wait_for
-from http2 import NO_ERROR, PREFACE, Http2, make_certificate
+from credentials import bearer, create_token, unknown_token
+from http2 import HTTP2, PREFACE
+from tls import Authority
 from wire import check_problem
 
-STREAMS = 100
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority()
 
 
-@pytest.fixture(scope="module", params=["plain", "tls"])
-def module_server(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def module_pair(tmp_path_factory, authority):
+    """One broker behind TLS, one that takes HTTP/2 without."""
     folder = tmp_path_factory.mktemp("http2")
-    if request.param == "tls":
-        certificate, key = make_certificate(folder)
-        broker = Broker(folder / "data", "--tls-certificate", certificate, "--tls-key", key)
-    else:
-        certificate = None
-        broker = Broker(folder / "data", "--h2c")
-    broker.start()
-    broker.certificate = certificate
-    yield broker
-    broker.kill()
+    certificate, key, _ = authority.issue(folder)
+    pair = {"TLS": Broker(folder / "tls", "--tls-certificate", certificate, "--tls-key", key),
+            "h2c": Broker(folder / "plain", "--h2c")}
+    for broker in pair.values():
+        broker.start()
+    yield pair
+    for broker in pair.values():
+        broker.kill()
+
+
+@pytest.fixture(params=["TLS", "h2c"])
+def opened(request, module_pair, authority):
+    """A broker, and what opens a connection to it."""
+    broker = module_pair[request.param]
+    context = authority.context("h2") if request.param == "TLS" else None
+    yield broker, lambda **more: HTTP2(broker, context, **more)
+    broker.check_alive()
 
 
 @pytest.fixture
-def server(module_server):
-    yield module_server
-    module_server.check_alive()
-    with Http2(module_server, module_server.certificate) as connection:
-        assert connection.request("GET", "/healthz").json() == {"status": "ok"}
+def plain(start):
+    return start("--h2c")
 
 
-def connect(server, **more):
-    return Http2(server, server.certificate, **more)
+# Requests.
 
 
-def test_requests_are_answered_as_over_http_1(server, topic):
-    with connect(server) as connection:
-        answer = connection.request("POST", topic_path(topic), b"one")
-        assert answer.status == 201 and answer.header("content-type") == "application/json"
-        number = answer.json()["id"]
-        assert answer.header("location") == f"/topics/{topic}/messages/{number}"
-        assert "connection" not in answer.fields and "transfer-encoding" not in answer.fields
-        page = connection.request("GET", topic_path(topic, after=0)).json()
-        assert [message["data"] for message in page["messages"]] == ["one"]
-        message = connection.request("GET", topic_path(topic, f"messages/{number}"))
-        assert message.json()["data"] == "one"
-        head = connection.request("HEAD", "/healthz")
-        assert head.status == 200 and head.body == b"" and head.header("content-length") == "15"
-        empty = connection.request("POST", topic_path(topic), b"")
-        assert empty.status == 201
+def test_requests_are_answered_as_ever(opened, topic):
+    broker, open_one = opened
+    with open_one() as client:
+        assert client.request("GET", "/healthz").json() == {"status": "ok"}
+        published = client.request("POST", topic_path(topic), body=b"first")
+        assert published.status == 201
+        number = published.json()["id"]
+        assert published.header("location") == f"/topics/{topic}/messages/{number}"
+        page = client.request("GET", topic_path(topic)).json()
+        assert [message["data"] for message in page["messages"]] == ["first"]
+        check_problem(client.request("GET", "/topics/a**/messages"), 400, "invalid_pattern")
+        check_problem(client.request("GET", "/nothing"), 404, "not_found")
+        check_problem(client.request("POST", topic_path(topic), body=b"\xff"), 415, "not_utf8")
+        head = client.request("HEAD", topic_path(topic))
+        assert (head.status, head.body) == (200, b"")
+        # What HTTP/2 has no use for is not said.
+        for response in (published, head):
+            for name in ("connection", "transfer-encoding", "keep-alive"):
+                assert response.header(name) is None
 
 
-@pytest.mark.parametrize("method, target, body, status, code", [
-    ("GET", "/nothing", None, 404, "not_found"), ("DELETE", "/healthz", None, 405, None),
-    ("GET", "/ws", None, 400, "bad_handshake"), ("GET", "/topics/a/*/messages/1", None, 400, None),
-    ("POST", "/topics/a/messages", b"\xff", None, None),
-    ("GET", "/" + "a" * 9_000, None, 414, "uri_too_long"),
-    ("POST", "/events", b"[]", 415, "unsupported_media_type"),
-])
-def test_what_cannot_be_served_is_a_problem(server, method, target, body, status, code):
-    with connect(server) as connection:
-        answer = connection.request(method, target, body)
-        assert status is None or answer.status == status, answer.body
-        assert answer.status >= 400
-        problem = answer.json()
-        assert problem["status"] == answer.status and code in (None, problem["code"])
-        assert answer.header("content-type") == "application/problem+json"
-        # The connection goes on.
-        assert connection.request("GET", "/healthz").status == 200
+def test_a_body_of_the_largest_size_passes_the_windows_and_one_byte_more_does_not(opened, topic):
+    broker, open_one = opened
+    with open_one() as client:
+        assert client.request("POST", topic_path(topic), body=b"x" * 1_048_576).status == 201
+        stream = client.begin("POST", topic_path(topic), {"content-length": "1048577"}, ends=False)
+        check_problem(client.finish(stream), 413, "message_too_large")
+        page = client.request("GET", topic_path(topic)).json()
+        assert [len(message["data"]) for message in page["messages"]] == [1_048_576]
 
 
-def test_a_head_over_its_limit_is_answered_431(server):
-    with connect(server) as connection:
-        large = {f"x-{number}": "v" * 1_000 for number in range(18)}
-        assert connection.request("GET", "/healthz", headers=large).status == 431
-        many = {f"x-{number}": "v" for number in range(101)}
-        assert connection.request("GET", "/healthz", headers=many).status == 431
-        assert connection.request("GET", "/healthz").status == 200
+def test_requests_that_overlap_are_each_answered(opened, topic):
+    broker, open_one = opened
+    with open_one() as client:
+        streams = [client.begin("POST", topic_path(topic), body=b"%d" % n) for n in range(200)]
+        ids = [client.finish(stream).json()["id"] for stream in streams]
+        assert len(set(ids)) == 200
+        # What was sent first was stored first.
+        assert ids == sorted(ids)
 
 
-def test_a_body_over_its_limit_is_answered_and_not_waited_for(server, topic):
-    with connect(server) as connection:
-        for _ in range(5):
-            answer = connection.request("POST", topic_path(topic), b"x" * 1_100_000)
-            assert answer.status == 413 and answer.json()["code"] == "message_too_large"
-        # What was refused does not use up the window of the connection.
-        assert connection.request("POST", topic_path(topic), b"x" * 1_048_576).status == 201
+def test_credentials_and_origins_count_as_over_http_1(start):
+    own = start("--h2c", "--auth", "--allow-origin", "https://app.example.com")
+    token = create_token(own, ["a"], ["a"])
+    with HTTP2(own) as client:
+        target = topic_path("a")
+        check_problem(client.request("GET", target), 401, "unauthorized")
+        check_problem(client.request("GET", target, bearer(unknown_token())), 401, "invalid_token")
+        assert client.request("GET", target, bearer(token)).status == 200
+        assert client.request("GET", f"{target}?access_token={token}").status == 200
+        check_problem(client.request("GET", topic_path("b"), bearer(token)), 403, "forbidden")
+        # Browsers send each cookie in a field of its own.
+        crumbs = [("cookie", "a=b"), ("cookie", f"tickertape_token={token}"), ("cookie", "c=d")]
+        assert client.finish(client.begin("GET", target, crumbs)).status == 200
+        twice = crumbs + [("cookie", f"tickertape_token={unknown_token()}")]
+        assert client.finish(client.begin("GET", target, twice)).status == 401
+        answer = client.request("GET", target, bearer(token) | {"Origin": "https://evil.example"})
+        check_problem(answer, 403, "forbidden_origin")
+        fields = bearer(token) | {"Origin": "https://app.example.com"}
+        answer = client.request("GET", target, fields)
+        assert answer.header("access-control-allow-origin") == "https://app.example.com"
 
 
-def test_a_hundred_streams_on_one_connection_each_get_their_messages(server, topic):
-    with connect(server) as connection:
-        streams = [connection.follow(f"{topic}/{number % 10}") for number in range(STREAMS)]
-        connection.pump(until=lambda: all(stream.status for stream in streams))
-        for number in range(100):
-            connection.publish(f"{topic}/{number % 10}", str(number))
-        connection.pump(until=lambda: all(len(stream.events) == 10 for stream in streams))
-        for number, stream in enumerate(streams):
-            expected = [str(n) for n in range(100) if n % 10 == number % 10]
-            assert [event.data for event in stream.events] == expected
-            assert not stream.is_over and not stream.reader.sins
-            assert stream.header("content-type") == "text/event-stream"
+def test_the_authority_is_looked_at_like_a_host(plain):
+    with HTTP2(plain, authority="evil.example") as client:
+        check_problem(client.request("GET", topic_path("a")), 403, "forbidden_host")
+        check_problem(client.request("POST", topic_path("a"), body=b"x"), 403, "forbidden_host")
+    assert plain.history() == []
 
 
-def test_a_stalled_stream_stops_neither_its_siblings_nor_anyone_else(server, topic):
-    with connect(server) as connection, connect(server) as other:
-        streams = [connection.follow(topic) for _ in range(STREAMS)]
-        stalled, siblings = streams[0], streams[1:]
-        stalled.is_stalled = True
-        alone = other.follow(topic)
-        connection.pump(until=lambda: all(stream.status for stream in streams))
-        other.pump(until=lambda: alone.status)
-        before = server.resident_bytes
-        payload = "x" * 8_000
-        count, slowest = 30, 0.0
-        for number in range(count):
-            began = time.monotonic()
-            other.publish(topic, f"{number} {payload}")
-            connection.pump(
-                until=lambda: all(len(stream.events) > number for stream in siblings))
-            slowest = max(slowest, time.monotonic() - began)
-        other.pump(until=lambda: len(alone.events) == count)
-        # The window of the stalled one is 64 KiB; nothing of the rest was sent or waits.
-        assert len(stalled.body) <= 65_535 and len(stalled.events) < 10
-        assert server.resident_bytes - before < 64 * 1_048_576
-        assert slowest < 2
-        # As soon as it reads again it gets all that it missed.
-        connection.acknowledge(stalled)
-        connection.pump(until=lambda: len(stalled.events) == count)
-        assert [event.data.split()[0] for event in stalled.events] == [
-            str(number) for number in range(count)]
-
-
-def test_a_connection_that_is_not_read_costs_bounded_memory_and_is_fair(server, topic):
-    with connect(server, receive_buffer=8_192) as slow, connect(server) as other:
-        streams = [slow.follow(topic) for _ in range(50)]
-        slow.pump(until=lambda: all(stream.status for stream in streams))
-        before = server.resident_bytes
-        for number in range(100):
-            other.publish(topic, f"{number} " + "x" * 8_000)
-        assert server.resident_bytes - before < 96 * 1_048_576
-        slow.pump(until=lambda: all(len(stream.events) == 100 for stream in streams), timeout=60)
-        for stream in streams:
-            assert [event.data.split()[0] for event in stream.events] == [
-                str(number) for number in range(100)]
-
-
-def test_a_stream_ends_with_its_reset_and_its_place_is_free_again(server, topic):
-    with connect(server) as connection:
-        for _ in range(3):
-            streams = [connection.follow(topic) for _ in range(250)]
-            connection.pump(until=lambda: all(stream.status == 200 for stream in streams))
-            for stream in streams:
-                connection.http.reset_stream(stream.number, 8)
-            connection.flush()
-        assert connection.publish(topic, "still here")
-        assert not connection.goaways
-
-
-def test_a_waiting_read_is_answered_among_others(server, topic):
-    with connect(server) as connection:
-        waiting = connection.begin("GET", topic_path(topic, after=0, wait=20))
-        assert connection.request("GET", "/healthz").status == 200
-        connection.publish(topic, "x")
-        connection.pump(until=lambda: waiting.is_over)
-        assert [message["data"] for message in waiting.json()["messages"]] == ["x"]
-
-
-def test_a_large_page_arrives_whole_through_a_small_window(server, topic):
-    with connect(server, window=1_000) as connection:
-        payloads = [f"{number} " + "y" * 50_000 for number in range(15)]
-        for payload in payloads:
-            connection.publish(topic, payload)
-        page = connection.request("GET", topic_path(topic, after=0)).json()
-        assert [message["data"] for message in page["messages"]] == payloads
-
-
-def test_a_request_that_is_not_complete_in_time_is_answered_408_and_others_go_on(start):
-    own = start("--h2c", "--request-timeout", 1)
-    with Http2(own) as connection:
-        stream = connection.follow("a")
-        slow = connection.begin("POST", topic_path("a"), ends=False)
-        connection.pump(until=lambda: slow.is_over, timeout=5)
-        assert slow.status == 408
-        connection.publish("a", "x")
-        connection.pump(until=lambda: stream.events)
-
-
-def test_a_reader_that_takes_nothing_of_its_answer_is_cut_off_and_no_other(start):
-    own = start("--h2c", "--request-timeout", 1)
-    with Http2(own, window=100) as connection:
-        stream = connection.follow("b")
-        number = connection.publish("a", "z" * 5_000)
-        slow = connection.begin("GET", topic_path("a", f"messages/{number}"))
-        slow.is_stalled = True
-        connection.pump(until=lambda: slow.reset_code is not None, timeout=6)
-        assert slow.reset_code is not None and len(slow.body) == 100
-        assert not stream.is_over
-        connection.publish("b", "x")
-        connection.pump(until=lambda: stream.events)
-
-
-@pytest.mark.parametrize("sent", [b"", PREFACE[:10], PREFACE])
-def test_a_connection_that_does_not_begin_is_cut_off(start, sent):
-    own = start("--h2c", "--request-timeout", 1)
+def test_without_the_option_the_preface_is_refused(start):
+    own = start()
     with own.connect() as connection:
-        connection.send(sent)
-        began = time.monotonic()
-        connection.rest()
-        assert time.monotonic() - began < 5
+        connection.send(PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        response = connection.response()
+        assert response.status in (400, 505) and response.closes
+    own.check_serving()
 
 
-def test_an_idle_connection_is_told_and_closed_and_one_with_a_stream_is_not(start):
-    own = start("--h2c", "--idle-timeout", 1)
-    with Http2(own) as idle, Http2(own) as busy:
-        stream = busy.follow("a")
-        idle.request("GET", "/healthz")
-        assert not idle.pump(timeout=6)
-        assert idle.is_closed and idle.goaways == [(NO_ERROR, 1)]
-        busy.publish("a", "x")
-        busy.pump(until=lambda: stream.events)
+def test_http_1_is_spoken_on_the_same_port(plain):
+    plain.check_serving()
 
 
-def test_drain_ends_every_stream_with_a_time_to_come_back(start):
+# Event streams.
+
+
+def test_a_hundred_event_streams_share_a_connection(opened, topic):
+    broker, open_one = opened
+    with open_one() as client, open_one() as publisher:
+        streams = [client.follow(topic_path(f"{topic}/{n % 10}", "events")) for n in range(100)]
+        for n in range(50):
+            assert publisher.request(
+                "POST", topic_path(f"{topic}/{n % 10}"), body=b"%d" % n).status == 201
+        client.wait_until(lambda: all(len(client.channels[s].events) == 5 for s in streams), 20)
+        for place, stream in enumerate(streams):
+            channel = client.channels[stream]
+            assert [event.data for event in channel.events] == [
+                str(n) for n in range(50) if n % 10 == place % 10]
+            assert channel.reader.sins == [] and not channel.ended
+        # One that is left goes alone.
+        client.connection.reset_stream(streams[0])
+        client.flush()
+        publisher.request("POST", topic_path(f"{topic}/1"), body=b"last")
+        client.wait_until(lambda: client.channels[streams[1]].events[-1].data == "last")
+
+
+def test_a_stalled_stream_stops_neither_its_siblings_nor_anyone_else(opened, topic):
+    broker, open_one = opened
+    with open_one(timeout=30) as client, open_one() as publisher:
+        stalled, *others = [client.follow(topic_path(topic, "events")) for _ in range(100)]
+        client.stalled.add(stalled)
+        payloads = [f"{n}:".encode() + b"x" * 20_000 for n in range(40)]
+        for payload in payloads:
+            assert publisher.request("POST", topic_path(topic), body=payload).status == 201
+            client.wait_until(lambda: all(
+                client.channels[s].events
+                and client.channels[s].events[-1].data == payload.decode() for s in others))
+        # It had the window it had, and costs a bounded number of bytes beyond it.
+        assert len(client.channels[stalled].events) < 5
+        assert all(len(client.channels[s].events) == 40 for s in others)
+        client.resume(stalled)
+        client.wait_until(lambda: len(client.channels[stalled].events) == 40)
+        assert [event.data for event in client.channels[stalled].events] == [
+            payload.decode() for payload in payloads]
+
+
+def test_memory_is_bounded_while_many_streams_are_stalled(plain):
+    with HTTP2(plain, timeout=30) as client:
+        streams = [client.follow(topic_path("a", "events")) for _ in range(100)]
+        client.stalled |= set(streams)
+        before = plain.resident_bytes
+        plain.publish_all("a", [b"x" * 100_000] * 200)
+        # 20 MB for each of a hundred: what is not taken is not held.
+        assert plain.resident_bytes - before < 150_000_000
+        client.resume(streams[7])
+        client.wait_until(lambda: len(client.channels[streams[7]].events) == 200)
+
+
+def test_a_drain_says_goodbye_and_ends_every_stream(start):
     own = start("--h2c")
-    with Http2(own) as connection:
-        streams = [connection.follow("a") for _ in range(STREAMS)]
-        connection.pump(until=lambda: all(stream.status for stream in streams))
-        waiting = connection.begin("GET", topic_path("a", after=0, wait=30))
-        began = time.monotonic()
-        own.process.send_signal(signal.SIGTERM)
-        connection.pump(until=lambda: all(stream.is_over for stream in [*streams, waiting]))
+    with HTTP2(own) as client:
+        streams = [client.follow(topic_path("a", "events")) for _ in range(20)]
+        stopping = threading.Thread(target=own.stop)
+        stopping.start()
+        client.wait_until(lambda: all(client.channels[s].ended for s in streams))
+        client.wait_for_end()
+        assert client.goodbyes[0] == ErrorCodes.NO_ERROR
         for stream in streams:
-            assert stream.has_ended and stream.reset_code is None
-            assert stream.reader.retry and 1_000 <= stream.reader.retry <= 6_000
-        assert waiting.json() == {"messages": [], "next": 0}
-        connection.pump(timeout=6)
-        assert connection.is_closed and {code for code, _ in connection.goaways} == {NO_ERROR}
-    assert own.wait() == 0
-    assert time.monotonic() - began < 6
+            channel = client.channels[stream]
+            assert channel.reset is None and b"retry: " in channel.body
+    stopping.join(10)
+    assert own.process.returncode == 0
 
 
-def test_http_1_is_served_beside_it_on_the_same_port(start):
-    own = start("--h2c")
-    with Http2(own) as connection, own.follow("a") as old:
-        old.opening()
-        stream = connection.follow("a")
-        connection.pump(until=lambda: stream.status)
-        one = own.publish("a", "over http/1.1")
-        two = connection.publish("a", "over http/2")
-        assert old.take(2) == [(one, "message", "over http/1.1"), (two, "message", "over http/2")]
-        connection.pump(until=lambda: len(stream.events) == 2)
-        assert [event.id for event in stream.events] == [one, two]
-        # Methods that begin like the preface.
-        for method in ["P", "PR", "PRI", "PUT", "PROPFIND"]:
-            response = own.request(method, "/healthz")
-            assert response.status in (400, 405, 505), method
+def test_a_revoked_token_ends_its_streams_and_no_other(start):
+    own = start("--h2c", "--auth")
+    one, two = (create_token(own, ["a"], ["a"]) for _ in range(2))
+    with HTTP2(own) as client:
+        leaving = [client.follow(topic_path("a", "events"), bearer_field(one)) for _ in range(20)]
+        staying = [client.follow(topic_path("a", "events"), bearer_field(two)) for _ in range(20)]
+        Admin(own).request("DELETE", "/v1/tokens/1")
+        client.wait_until(lambda: all(client.channels[s].ended for s in leaving), 3)
+        for stream in leaving:
+            assert client.channels[stream].events[-1].event == "tickertape.unauthorized"
+        own.publish("a", "x", bearer(two))
+        client.wait_until(lambda: all(client.channels[s].events for s in staying))
+        assert not any(client.channels[s].ended for s in staying)
 
 
-def test_without_the_option_plain_connections_speak_http_1_alone(broker):
-    with broker.connect() as connection:
-        connection.send(PREFACE)
-        check_problem(connection.response(), 400, "bad_request")
+def bearer_field(token):
+    return {"authorization": f"Bearer {token}"}
 
 
-def test_many_connections_at_once_publish_and_lose_nothing(start):
-    own = start("--h2c")
-    failures = []
-
-    def publish(name):
-        try:
-            with Http2(own) as connection:
-                for number in range(100):
-                    connection.publish("load", f"{name} {number}")
-        except Exception as error:  # Told to the test by the main thread.
-            failures.append(error)
-
-    with Http2(own) as reader:
-        stream = reader.follow("load")
-        reader.pump(until=lambda: stream.status)
-        threads = [threading.Thread(target=publish, args=(name,)) for name in range(8)]
-        for thread in threads:
-            thread.start()
-        reader.pump(until=lambda: len(stream.events) == 800)
-        for thread in threads:
-            thread.join(20)
-    assert not failures
-    for name in range(8):
-        mine = [event.data for event in stream.events if event.data.startswith(f"{name} ")]
-        assert mine == [f"{name} {number}" for number in range(100)]
+# What the server says of itself, and malformed requests.
 
 
-def test_the_admin_door_lists_each_stream_with_the_address_of_its_connection(start):
-    own = start("--h2c")
-    with Http2(own) as connection:
-        streams = [connection.follow("a") for _ in range(3)]
-        connection.pump(until=lambda: all(stream.status for stream in streams))
-        listed = wait_for(lambda: Admin(own).get("/v1/subscribers")["subscribers"])
-        address = f"127.0.0.1:{connection.socket.getsockname()[1]}"
-    assert [subscriber["address"] for subscriber in listed] == [address] * 3
+def test_a_connection_has_room_for_a_hundred_streams_and_pushes_nothing(opened):
+    broker, open_one = opened
+    with open_one() as client:
+        assert client.settings[SettingCodes.MAX_CONCURRENT_STREAMS] >= 100
+
+
+def test_streams_over_the_bound_are_refused_and_the_connection_goes_on(plain):
+    with HTTP2(plain) as client:
+        most = client.settings[SettingCodes.MAX_CONCURRENT_STREAMS]
+        streams = [client.follow(topic_path("a", "events")) for _ in range(most)]
+        # The library keeps to the bound; this one does not.
+        client.connection.remote_settings.update({SettingCodes.MAX_CONCURRENT_STREAMS: 2 * most})
+        client.connection.remote_settings.acknowledge()
+        refused = [client.begin("GET", topic_path("a")) for _ in range(5)]
+        client.wait_until(lambda: all(client.channels[s].ended for s in refused))
+        assert {client.channels[s].reset for s in refused} == {ErrorCodes.REFUSED_STREAM}
+        number = plain.publish("a", "x")
+        client.wait_until(lambda: all(
+            [event.id for event in client.channels[s].events] == [number] for s in streams))
+
+
+GOOD = [(":method", "GET"), (":scheme", "http"), (":authority", "localhost"), (":path", "/healthz")]
+
+
+@pytest.mark.parametrize("fields", [
+    GOOD[1:], GOOD[:3], GOOD + [("Upper", "case")], GOOD + [("connection", "close")],
+    GOOD + [("transfer-encoding", "chunked")], GOOD + [("te", "gzip")], GOOD + [(":path", "/two")],
+    GOOD + [(":unknown", "x")], [("before", "x")] + GOOD, GOOD + [("content-length", "5")],
+    GOOD + [("x", "line\r\nbreak: y")], GOOD[:3] + [(":path", "")], GOOD + [("host", "evil")],
+    GOOD[:3] + [(":path", "/health z")], GOOD + [("a b", "c")],
+    [(":method", "GE T"), *GOOD[1:]], GOOD[:3] + [(":path", "/healthz HTTP/1.1\r\nx: y")],
+], ids=lambda fields: repr(fields[-1])[:40])
+def test_a_malformed_request_is_refused_and_its_siblings_go_on(plain, fields):
+    with HTTP2(plain) as client:
+        sibling = client.follow(topic_path("a", "events"))
+        stream = client.begin(None, None, fields=fields)
+        client.wait_until(lambda: client.channels[stream].ended
+                          or client.goodbyes)
+        channel = client.channels[stream]
+        is_gone = bool(client.goodbyes)
+        assert is_gone or channel.reset is not None or channel.status >= 400
+        if not is_gone:
+            number = plain.publish("a", "x")
+            client.wait_until(lambda: client.channels[sibling].events)
+            assert client.channels[sibling].events[0].id == number
+    plain.check_serving()
+
+
+def test_a_connection_that_only_breaks_the_protocol_ends(opened):
+    broker, open_one = opened
+    for data in (b"\xff" * 100, b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+                 b"\x00\x40\x01\x00\x00\x00\x00\x00\x01" + b"x" * 16_385,
+                 b"\x00\x00\x01\x01\x04\x00\x00\x00\x02\xff"):
+        with open_one() as client:
+            client.socket.sendall(data)
+            client.wait_for_end()
+    wait_for(lambda: not Admin(broker).get("/v1/subscribers")["subscribers"])

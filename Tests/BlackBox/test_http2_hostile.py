@@ -7,7 +7,7 @@ import hpack
 import pytest
 
 from broker import Broker, topic_path
-from http2 import (
+from http2_client import (
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING, PRIORITY,
     PROTOCOL_ERROR, RST_STREAM, SETTINGS, WINDOW_UPDATE, Frames, Http2, frame)
 

@@ -130,31 +130,31 @@ final class Admission {
     // MARK: - What may be done
 
     func checkPublish(_ access: Access?, to topic: TopicName) throws(Problem) {
-        let access = try self.required(access)
-        guard access.grant.allowsPublish(to: topic) else {
-            throw Problem(.forbidden, "this \(access.words) does not grant to publish to \(topic)")
+        guard access?.grant.allowsPublish(to: topic) ?? false else {
+            throw self.refusal(of: access, "publish to \(topic)")
         }
     }
 
     func checkSubscribe(_ access: Access?, to filter: TopicFilter) throws(Problem) {
-        let access = try self.required(access)
-        for pattern in filter.patterns where !access.grant.allowsSubscribe(to: pattern) {
-            throw Problem(
-                .forbidden,
-                "this \(access.words) does not grant to subscribe to \(pattern)"
-            )
+        for pattern in filter.patterns {
+            guard access?.grant.allowsSubscribe(to: pattern) ?? false else {
+                throw self.refusal(of: access, "subscribe to \(pattern)")
+            }
         }
     }
 
-    private func required(_ access: Access?) throws(Problem) -> Access {
-        guard let access else {
-            throw Problem(
+    /// Who has shown nothing may have something to show.
+    private func refusal(of access: Access?, _ action: String) -> Problem {
+        guard let access, access.canEnd else {
+            return Problem(
                 .unauthorized,
-                "present a token: in Authorization: Bearer, as ?access_token= or in the cookie"
+                """
+                to \(action) needs a token: in Authorization: Bearer, as ?access_token= or in the \
+                cookie \(self.rules.cookieName)
+                """
             )
         }
-        guard access.source == .anonymous, access.grant.isEmpty else { return access }
-        throw Problem(.unauthorized, "present a token")
+        return Problem(.forbidden, "the token does not grant to \(action)")
     }
 
     /// - Throws: `rate_limited` when the client publishes too fast.
@@ -207,14 +207,6 @@ extension Access {
         switch self.source {
         case .open, .anonymous: false
         case .token, .key: true
-        }
-    }
-
-    /// What its holder has shown, for a sentence.
-    fileprivate var words: String {
-        switch self.source {
-        case .open, .anonymous: "broker"
-        case .token, .key: "token"
         }
     }
 }

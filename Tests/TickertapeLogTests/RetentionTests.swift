@@ -252,8 +252,8 @@ struct RetentionTests {
             for _ in 0..<20 { _ = await log.append(try (0..<50).map { _ in try draft("a", data) }) }
             _ = try await log.delete("a")
             let freeBytes = { log.statistics().databaseFreeBytes }
-            await self.settle(log) { freeBytes() > 8_192 * 500 }
-            await self.settle(log) { freeBytes() <= 8_192 * 20 }
+            // Some pages are kept, and none is free before: what is in between may go unseen.
+            await self.settle(log) { (1...8_192 * 20).contains(freeBytes()) }
             #expect(try await log.page(of: "a").messages.isEmpty)
         }
         #expect(try #require(try folder.number("PRAGMA page_count")) < 200)

@@ -23,7 +23,7 @@ struct TokenTests {
     @Test("A token is on the board when it was made, and after a restart")
     func creation() async throws {
         let folder = try LogFolder()
-        let new = try self.token(1, expires: wallClockMilliseconds() + 3_600_000)
+        let new = try self.token(1, expires: wallClockMilliseconds() + 86_400_000)
         let forever = try self.token(2)
         var made: [StoredToken] = []
         try await folder.withLog { log async throws in
@@ -98,9 +98,9 @@ struct TokenTests {
         let now = wallClockMilliseconds()
         let kept = TokenSet.endedDaysKept * day
         try folder.change("UPDATE tokens SET expires = \(now - kept - 60_000) WHERE id = 1")
-        try folder.change("UPDATE tokens SET expires = \(now - kept + 60_000) WHERE id = 2")
+        try folder.change("UPDATE tokens SET expires = \(now - kept + 3_600_000) WHERE id = 2")
         try folder.change("UPDATE tokens SET revoked = \(now - kept - 60_000) WHERE id = 3")
-        try folder.change("UPDATE tokens SET revoked = \(now - kept + 60_000) WHERE id = 4")
+        try folder.change("UPDATE tokens SET revoked = \(now - kept + 3_600_000) WHERE id = 4")
         try folder.change("UPDATE tokens SET created = \(now - 1_000 * day)")
         try await folder.withLog { log async throws in
             #expect(log.tokens.current.tokens.map(\.id) == [2, 4, 5, 6])

@@ -119,8 +119,8 @@ def test_fields_given_several_times_are_one_list(behind):
     (f'for="[{CLIENT6}]:4711"', CLIENT6),
     (f"for=203.0.113.9, for={CLIENT}", CLIENT),
     (f"for=203.0.113.9, for={CLIENT};by=10.0.0.1, for=10.2.2.2", CLIENT),
-    (f"proto=https;host=\"a;b,c\";for={CLIENT}", CLIENT),
-    (f'host="a\\"b, for=203.0.113.9";for={CLIENT}', CLIENT),
+    (f'proto=https;secret="a;b,c";for={CLIENT}', CLIENT),
+    (f'by="a\\"b, for=203.0.113.9";for={CLIENT}', CLIENT),
     (f"for=_hidden, for={CLIENT}", CLIENT),
     (f"for=unknown,for={CLIENT}", CLIENT),
 ])

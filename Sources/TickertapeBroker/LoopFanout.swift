@@ -328,15 +328,20 @@ package final class LoopFanout: @unchecked Sendable {
     package var head: Int64 { self.log.head }
     package var isLogWritable: Bool { self.log.isWritable }
 
-    /// Reads a page of the log; `then` is called on this loop.
-    package func readPage(
+    /// Reads a page of the log.
+    ///
+    /// `encode` is called on the thread that reads, so that large pages hold up nobody; `then` on
+    /// this loop.
+    package func readPage<Encoded: Sendable>(
         _ request: PageRequest,
         for ticket: ReadTicket,
-        then: @escaping (Result<Page, LogError>) -> Void
+        encode: @escaping @Sendable (Page) -> Encoded,
+        then: @escaping (Result<Encoded, LogError>) -> Void
     ) {
         let bound = NIOLoopBound(then, eventLoop: self.eventLoop)
         self.log.readPage(request, for: ticket) { result in
-            self.eventLoop.execute { bound.value(result) }
+            let encoded = result.map(encode)
+            self.eventLoop.execute { bound.value(encoded) }
         }
     }
 

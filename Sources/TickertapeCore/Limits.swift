@@ -135,6 +135,11 @@ package struct Limits: Sendable {
     package var historyMessagesMax = 1_000
     /// Payload bytes of a page of history; at least one message is taken.
     package var historyBytesMax = 1_048_576
+    /// Bytes of pages of history that an event loop reads and holds for those who do not take them;
+    /// above, pages have `historyBytesMin`.
+    package var historyBytesHeldMax = 33_554_432
+    /// Payload bytes of a page of history while many others are not taken.
+    package var historyBytesMin = 16_384
     /// Seconds `wait` may ask for.
     package var historyWaitSecondsMax = 60.0
 

@@ -31,6 +31,15 @@ extension ConnectionHandler {
         self.takeHeld()
     }
 
+    /// Gives back the room of pages of history once they are taken, all but some last bytes.
+    func letGoHistory() {
+        guard self.historyBytes > 0, self.phase == .closed || self.isTaken else { return }
+        self.server.letGoHistory(self.historyBytes)
+        self.historyBytes = 0
+    }
+
+    private var isTaken: Bool { self.context?.channel.isWritable ?? true }
+
     /// Answers a publish that came too soon, and does not read on for a moment: who does not
     /// wait by itself costs no more than who does.
     func throttle(_ excess: RateExceeded, _ end: RequestEnd) {

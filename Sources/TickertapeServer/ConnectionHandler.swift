@@ -48,6 +48,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     /// The history request that is read or waits for a message, if there is one.
     var waiting: HistoryExchange?
 
+    /// What it holds of pages of history that its client has not taken.
+    var historyBytes = 0
     /// Its client publishes too fast: for a moment it is not read.
     var isThrottled = false
 
@@ -117,6 +119,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.server.remove(self)
         self.context = nil
         self.parsers = []
+        self.letGoHistory()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -127,6 +130,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.phase = .closed
         self.server.remove(self)
         self.waiting?.cancel()
+        self.letGoHistory()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -156,6 +160,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         if self.phase == .upgraded { context.fireChannelWritabilityChanged() }
         guard self.phase == .open else { return }
         if context.channel.isWritable {
+            self.letGoHistory()
             if self.waitsFor == .reader {
                 self.deadline = Int.max
                 if !self.machine.isIdle { self.waitForRequest() }

@@ -15,6 +15,8 @@ final class HistoryExchange {
     private var gaps = GapTeller()
     private var gap: Gap?
     private var isReading = false
+    /// Of the page that is read, and then not taken yet; what it may have, not what it has.
+    private var heldBytes = 0
     private var answer: ((Result<Answered, Problem>) -> Void)?
     private var waiter: HistoryWaiter?
     private var timer: Scheduled<Void>?
@@ -36,7 +38,7 @@ final class HistoryExchange {
         case .after, .unknown, .live, .tail:
             // The cursor cannot be used: say so at once, and go on from the head.
             let gap = self.query.after.gap(head: head)
-            self.finish([], next: gap.cursor, gap: gap)
+            self.finish(next: gap.cursor, gap: gap)
             return
         }
         self.read()
@@ -47,13 +49,19 @@ final class HistoryExchange {
         self.connection?.waiting = self
         // Registered before the read: what comes meanwhile is not missed.
         if self.query.waitSeconds > 0 && self.waiter == nil { self.register() }
+        self.heldBytes = self.server.holdHistory()
         let request = PageRequest(
             filter: self.query.filter,
             after: self.cursor,
             messagesMax: self.query.limit,
-            bytesMax: self.server.limits.historyBytesMax
+            bytesMax: self.heldBytes
         )
-        self.server.fanout.readPage(request, for: self.ticket) { result in self.take(result) }
+        let (cursor, gaps) = (self.cursor, self.gaps)
+        self.server.fanout.readPage(request, for: self.ticket) { page in
+            HistoryPage(page, after: cursor, gaps: gaps)
+        } then: { result in
+            self.take(result)
+        }
     }
 
     private func register() {
@@ -66,21 +74,26 @@ final class HistoryExchange {
         self.server.fanout.wait(for: self.query.filter, waiter: waiter)
     }
 
-    private func take(_ result: Result<Page, LogError>) {
+    private func take(_ result: Result<HistoryPage, LogError>) {
         self.isReading = false
-        guard self.answer != nil else { return }
-        let page: Page
+        guard self.answer != nil else {
+            self.letGo()
+            return
+        }
+        let page: HistoryPage
         switch result {
         case .failure(let error):
             self.finish(.failure(Problem(error, self.server)))
             return
         case .success(let read): page = read
         }
-        self.gap = self.gaps.gap(before: page, after: self.cursor)
-        if !page.messages.isEmpty {
-            self.finish(page.messages, next: page.through, gap: self.gap)
+        self.gaps = page.gaps
+        self.gap = page.gap
+        if let body = page.body {
+            self.finish(.success(.json(body)))
             return
         }
+        self.letGo()
         self.cursor = page.through
         if page.through < page.head {
             // Only rows that the filter does not select so far.
@@ -88,7 +101,7 @@ final class HistoryExchange {
             return
         }
         guard self.query.waitSeconds > 0, self.gap == nil, !self.server.isDraining else {
-            self.finish([], next: page.through, gap: self.gap)
+            self.finish(next: page.through, gap: self.gap)
             return
         }
         self.startTimer()
@@ -101,21 +114,25 @@ final class HistoryExchange {
         let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
         self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
             in: .nanoseconds(nanoseconds)
-        ) { self.finish([], next: self.cursor, gap: nil) }
+        ) { self.finish(next: self.cursor, gap: nil) }
     }
 
     /// The connection is gone, or the broker stops: what is read just now is still answered.
     func cancel() {
         if let connection = self.connection, connection.phase != .closed, self.isReading { return }
-        self.finish([], next: self.cursor, gap: self.gap)
+        self.finish(next: self.cursor, gap: self.gap)
     }
 
-    private func finish(_ messages: [Message], next: Int64, gap: Gap?) {
-        var body = ByteBufferAllocator().buffer(
-            capacity: 64 + messages.reduce(0) { $0 + $1.bytes * 2 }
-        )
-        body.writeJSON(history: messages, next: next, gap: gap)
+    /// Answers with a page that has no message.
+    private func finish(next: Int64, gap: Gap?) {
+        var body = ByteBufferAllocator().buffer(capacity: 96)
+        body.writeJSON(history: [], next: next, gap: gap)
         self.finish(.success(.json(body)))
+    }
+
+    private func letGo() {
+        self.server.letGoHistory(self.heldBytes)
+        self.heldBytes = 0
     }
 
     private func finish(_ result: Result<Answered, Problem>) {
@@ -128,6 +145,40 @@ final class HistoryExchange {
             self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
         }
         self.connection?.waiting = nil
+        if !self.isReading, let connection = self.connection, case .success = result {
+            connection.historyBytes += self.heldBytes
+            self.heldBytes = 0
+        } else if !self.isReading {
+            self.letGo()
+        }
         answer(result)
+        self.connection?.letGoHistory()
+    }
+}
+
+/// A page of history as it is answered, encoded on the thread that read it.
+private struct HistoryPage: Sendable {
+    /// Nothing when it has no message.
+    let body: ByteBuffer?
+    let through: Int64
+    let head: Int64
+    let gap: Gap?
+    let gaps: GapTeller
+
+    init(_ page: Page, after cursor: Int64, gaps: GapTeller) {
+        var gaps = gaps
+        self.gap = gaps.gap(before: page, after: cursor)
+        self.gaps = gaps
+        self.through = page.through
+        self.head = page.head
+        guard !page.messages.isEmpty else {
+            self.body = nil
+            return
+        }
+        var body = ByteBufferAllocator().buffer(
+            capacity: 64 + page.messages.reduce(0) { $0 + $1.bytes + 96 }
+        )
+        body.writeJSON(history: page.messages, next: page.through, gap: self.gap)
+        self.body = body
     }
 }

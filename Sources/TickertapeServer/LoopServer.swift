@@ -29,6 +29,8 @@ final class LoopServer: @unchecked Sendable {
 
     var response: Response
     private(set) var isDraining = false
+    /// Of pages of history that are read, or not taken.
+    private var historyBytes = 0
     /// Counts ticks; deadlines are told in them, so that no request asks for the time.
     private(set) var tick = 0
     private var connections: [ObjectIdentifier: any LoopConnection] = [:]
@@ -76,6 +78,24 @@ final class LoopServer: @unchecked Sendable {
         for connection in self.connections.values where connection.deadline <= self.tick {
             connection.deadlineReached()
         }
+    }
+
+    // MARK: - History
+
+    /// Takes room for a page of history.
+    ///
+    /// - Returns: How many bytes it may have: little while many pages are not taken.
+    func holdHistory() -> Int {
+        let isRoomy =
+            self.historyBytes + self.limits.historyBytesMax <= self.limits.historyBytesHeldMax
+        let bytes = isRoomy ? self.limits.historyBytesMax : self.limits.historyBytesMin
+        self.historyBytes += bytes
+        return bytes
+    }
+
+    func letGoHistory(_ bytes: Int) {
+        self.historyBytes -= bytes
+        assert(self.historyBytes >= 0, "what is let go was held")
     }
 
     // MARK: - What was granted

@@ -34,7 +34,10 @@ package final class Authenticator: Sendable {
     private let rules: Claims.Rules
     private let tokens: TokenBoard
     private let keys: KeyFiles
+    /// JWTs, by the version of the keys.
     private let verified: Mutex<VerifiedCredentials>
+    /// Access tokens, by the version of the board.
+    private let shown: Mutex<VerifiedCredentials>
     private let desk = SignatureDesk()
     private let line: WaitingLine
     private let limits: Limits
@@ -69,6 +72,9 @@ package final class Authenticator: Sendable {
         self.verified = Mutex(
             VerifiedCredentials(countMax: limits.verifiedCredentialsMax, version: self.keys.version)
         )
+        self.shown = Mutex(
+            VerifiedCredentials(countMax: limits.verifiedCredentialsMax, version: tokens.version)
+        )
         self.line = WaitingLine(countMax: limits.waitingCredentialsMax)
     }
 
@@ -84,13 +90,13 @@ package final class Authenticator: Sendable {
         }
         let hash = CredentialHash(credential)
         if credential.utf8.starts(with: TokenSecret.prefix.utf8) {
-            return self.verdict(onToken: credential, hash, now: milliseconds)
+            return Self.verdict(on: self.finding(onToken: credential, hash), now: milliseconds)
         }
         let version = self.keys.version
         if let finding = self.verified.withLock({ $0.finding(hash, version: version) }) {
             return Self.verdict(on: finding, now: milliseconds)
         }
-        guard SignedToken.isShaped(credential.utf8) else {
+        guard SignedToken.isShaped(credential) else {
             return .refused("this is no token of this broker")
         }
         return self.keys.current.isEmpty ? .refused("this broker takes no JWT") : nil
@@ -150,25 +156,36 @@ package final class Authenticator: Sendable {
     /// Reads the key files that look as if they had changed.
     func lookAtKeyFiles() { self.keys.reload() }
 
-    private func verdict(
+    private func finding(
         onToken credential: String,
-        _ hash: CredentialHash,
-        now milliseconds: Int64
-    ) -> Verdict {
-        guard let token = self.tokens.token(hash: hash.bytes) else {
-            let isMade = TokenSecret(credential) != nil
-            return .refused(isMade ? "the token is unknown" : "the token is mistyped")
+        _ hash: CredentialHash
+    ) -> VerifiedCredentials.Finding {
+        // Asked for first: what is found is never older than it is kept as.
+        let version = self.tokens.version
+        if let finding = self.shown.withLock({ $0.finding(hash, version: version) }) {
+            return finding
         }
-        if token.revokedMilliseconds != nil { return .refused("the token was revoked") }
-        let expires = token.expiresMilliseconds ?? .max
-        guard milliseconds < expires else { return .refused("the token has expired") }
+        let finding = self.judged(credential, self.tokens.token(hash: hash.bytes))
+        self.shown.withLock { $0.keep(finding, for: hash, version: version) }
+        return finding
+    }
+
+    private func judged(
+        _ credential: String,
+        _ token: StoredToken?
+    ) -> VerifiedCredentials.Finding {
+        guard let token else {
+            let isMade = TokenSecret(credential) != nil
+            return .bad(.init(isMade ? "the token is unknown" : "the token is mistyped"))
+        }
+        if token.revokedMilliseconds != nil { return .bad(.init("the token was revoked")) }
         let access = Access(
             grant: self.isOpen ? .everything : token.grant,
             source: .token(token.id),
-            expiresMilliseconds: expires,
+            expiresMilliseconds: token.expiresMilliseconds ?? .max,
             client: "token \(token.id)"
         )
-        return .granted(access)
+        return .good(access, notBeforeMilliseconds: .min)
     }
 
     private static func verdict(

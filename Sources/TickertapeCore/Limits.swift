@@ -244,7 +244,7 @@ package struct Limits: Sendable {
 
     /// A longer credential is answered 401.
     package var credentialBytesMax = 8_192
-    /// Credentials whose signature was checked, and what came of it.
+    /// JWTs whose signature was checked, and what came of it; as many access tokens.
     ///
     /// Above, those that were not shown for longest are forgotten. A quarter is for those that are
     /// refused.

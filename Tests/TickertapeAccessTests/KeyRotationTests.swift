@@ -68,7 +68,7 @@ import TickertapeTestSupport
         let third = try await Forge.secret()
         let key = Base64URL.encode(Array(Forge.secret.utf8))
         try bench.replaceKeys(1, with: #"{"keys":[{"kty":"oct","alg":"HS256","k":"\#(key)"}]}"#)
-        bench.authenticator.reload()
+        bench.authenticator.lookAtKeyFiles()
         #expect(await bench.verify(try second.sign()).access == nil)
         #expect(await bench.verify(try third.sign()).access != nil)
         #expect(await bench.verify(token).access != nil)

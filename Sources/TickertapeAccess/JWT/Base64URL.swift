@@ -13,7 +13,14 @@ enum Base64URL {
         return values
     }()
 
-    static func isDigit(_ byte: UInt8) -> Bool { Self.values[Int(byte)] != nil }
+    static func isDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
 
     /// - Returns: Nothing when `text` is not the one text of a value.
     static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {

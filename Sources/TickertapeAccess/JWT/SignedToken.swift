@@ -18,20 +18,23 @@ struct SignedToken: Sendable {
     }
 
     /// Whether `credential` has three segments of base64url: a look at each byte, and no more.
-    static func isShaped(_ credential: some Collection<UInt8>) -> Bool {
-        var points = 0
-        var isEmpty = true
-        for byte in credential {
-            if byte == UInt8(ascii: ".") {
-                if isEmpty { return false }
-                points += 1
-                isEmpty = true
-            } else {
-                guard Base64URL.isDigit(byte) else { return false }
-                isEmpty = false
+    static func isShaped(_ credential: String) -> Bool {
+        var credential = credential
+        return credential.withUTF8 { bytes in
+            var points = 0
+            var isEmpty = true
+            for byte in bytes {
+                if byte == UInt8(ascii: ".") {
+                    if isEmpty { return false }
+                    points += 1
+                    isEmpty = true
+                } else {
+                    guard Base64URL.isDigit(byte) else { return false }
+                    isEmpty = false
+                }
             }
+            return points == 2 && !isEmpty
         }
-        return points == 2 && !isEmpty
     }
 
     init(_ credential: String) throws(Refusal) {

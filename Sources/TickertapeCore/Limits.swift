@@ -279,10 +279,9 @@ package struct Limits: Sendable {
     ///
     /// Nothing: half of `streamsMax`, and no bound for loopback. Option `--client-max-streams`.
     package var clientStreamsMax: Int?
-    /// Publishes per second of one client; above, 429 `rate_limited`. One second's worth may come
-    /// at once.
+    /// Publishes per second of one client; above, 429 `rate_limited`.
     ///
-    /// Nothing: no bound. Option `--client-publishes-per-second`.
+    /// One second's worth may come at once. Nothing: no bound. Option `--client-publishes-per-second`.
     package var clientPublishesPerSecond: Double?
     /// The same in bytes of payload; a message of the largest size may always come at once.
     ///

@@ -338,7 +338,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             switch route {
             case .events(let query): self.subscribe(query, end)
             case .history(let query):
-                HistoryExchange(query, self).start { self.finish($0, end) }
+                HistoryExchange(query, end.admitted?.access, self).start { self.finish($0, end) }
             case .message(let topic, let id): self.readMessage(topic, id, end)
             case .health: self.finish(self.health, end)
             case .webSocket(let offer): self.upgrade(offer, end)

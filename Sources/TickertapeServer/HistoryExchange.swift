@@ -1,4 +1,5 @@
 import NIOCore
+import TickertapeAccess
 import TickertapeBroker
 import TickertapeCore
 import TickertapeLog
@@ -9,6 +10,7 @@ import TickertapeWire
 /// Confined to its event loop. The connection holds everything else until it is answered.
 final class HistoryExchange {
     private let query: HistoryQuery
+    private let access: Access?
     private let server: LoopServer
     private weak var connection: ConnectionHandler?
     private var cursor: Int64
@@ -22,8 +24,9 @@ final class HistoryExchange {
     private var timer: Scheduled<Void>?
     private let ticket = ReadTicket()
 
-    init(_ query: HistoryQuery, _ connection: ConnectionHandler) {
+    init(_ query: HistoryQuery, _ access: Access?, _ connection: ConnectionHandler) {
         self.query = query
+        self.access = access
         self.connection = connection
         self.server = connection.server
         self.cursor = 0
@@ -111,6 +114,7 @@ final class HistoryExchange {
 
     private func startTimer() {
         guard self.timer == nil else { return }
+        self.server.watch(self.access, for: self)
         let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
         self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
             in: .nanoseconds(nanoseconds)
@@ -139,7 +143,10 @@ final class HistoryExchange {
         guard let answer = self.answer else { return }
         self.answer = nil
         self.ticket.giveBack()
-        self.timer?.cancel()
+        if let timer = self.timer {
+            timer.cancel()
+            self.server.stopWatching(for: self)
+        }
         if let waiter = self.waiter {
             self.waiter = nil
             self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
@@ -153,6 +160,16 @@ final class HistoryExchange {
         }
         answer(result)
         self.connection?.letGoHistory()
+    }
+}
+
+/// What waits for a message does not outlive what it was granted.
+extension HistoryExchange: AccessHolder {
+    func accessExpires(inSeconds seconds: Int) {}
+
+    func accessEnded(_ end: AccessEnd) {
+        let detail = end == .expired ? "the token has expired" : "the token was revoked"
+        self.finish(.failure(Problem(.invalidToken, detail)))
     }
 }
 

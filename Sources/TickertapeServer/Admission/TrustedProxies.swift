@@ -61,7 +61,7 @@ struct ForwardedHops {
         list.split(separator: ",").last.map { String(trimmed($0)) } ?? ""
     }
 
-    /// `for=192.0.2.60;proto=http;host=example.com, for="[2001:db8::1]:4711"`
+    /// Takes `for=192.0.2.60;proto=http;host=example.com, for="[2001:db8::1]:4711"`.
     private mutating func take(_ text: String) {
         let elements = Self.split(text, at: ",").suffix(Self.hopsMax)
         for (index, element) in elements.enumerated() {

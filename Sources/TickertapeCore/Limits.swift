@@ -184,6 +184,8 @@ package struct Limits: Sendable {
 
     /// Streams of one connection that are open at a time; more are refused (REFUSED_STREAM).
     package var connectionStreamsMax = 256
+    /// Seconds a client that has broken the protocol has to read why.
+    package var failedLingerSeconds = 0.5
     /// Bytes of request bodies a client may send before it is told that they were taken: a stream.
     package var streamWindowBytes = 65_536
     /// The same for all streams of a connection.
@@ -196,7 +198,7 @@ package struct Limits: Sendable {
     package var frameWindowSeconds = 30
     /// RST_STREAM frames in that time: a page that leaves resets all of its streams.
     package var streamResetsMax = 1_024
-    /// Malformed requests in that time.
+    /// Malformed requests of one connection.
     package var streamErrorsMax = 200
     /// PING, SETTINGS and PRIORITY frames in that time.
     package var controlFramesMax = 200

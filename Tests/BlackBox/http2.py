@@ -120,7 +120,8 @@ class HTTP2:
                 self.give_window(event.stream_id)
         elif isinstance(event, StreamEnded):
             channel.ended = True
-        elif isinstance(event, StreamReset):
+        elif isinstance(event, StreamReset) and not channel.ended:
+            # (Behind a whole answer it only says that the rest of the request is not read.)
             channel.ended, channel.reset = True, event.error_code
 
     def give_window(self, stream):

@@ -51,6 +51,8 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
     func handlerRemoved(context: ChannelHandlerContext) {
         self.server.remove(self)
         self.context = nil
+        // They keep it.
+        self.line.removeAll()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -86,7 +88,7 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
 
     /// A stream that was full can be written to; it is told when all before it were.
     func standInLine(_ stream: StreamCodec) {
-        guard !stream.isInLine else { return }
+        guard self.context != nil, !stream.isInLine else { return }
         stream.isInLine = true
         self.line.append(stream)
         self.serveLineSoon()
@@ -106,7 +108,10 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
         }
     }
 
-    // MARK: - Bodies
+    // MARK: - Streams and bodies
+
+    /// Whether the next is one too many.
+    var isFull: Bool { self.streams >= self.server.limits.connectionStreamsMax }
 
     /// - Returns: Whether there is room for so many more bytes.
     func takeBody(_ bytes: Int) -> Bool {
@@ -154,19 +159,20 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
         guard let context = self.context else { return }
         if case .lingering = self.phase { return }
         self.write(.goAway(lastStreamID: self.lastStream, errorCode: code, opaqueData: nil))
-        self.linger(context)
+        let limits = self.server.limits
+        self.linger(context, code == .noError ? limits.lingerSeconds : limits.failedLingerSeconds)
     }
 
     /// The connection has failed, and the client was told why.
     func failed() {
         guard let context = self.context else { return }
         if case .lingering = self.phase { return }
-        self.linger(context)
+        self.linger(context, self.server.limits.failedLingerSeconds)
     }
 
-    private func linger(_ context: ChannelHandlerContext) {
+    private func linger(_ context: ChannelHandlerContext, _ seconds: Double) {
         self.phase = .lingering
-        self.wait(seconds: self.server.limits.lingerSeconds)
+        self.wait(seconds: seconds)
         context.close(mode: .output, promise: nil)
     }
 

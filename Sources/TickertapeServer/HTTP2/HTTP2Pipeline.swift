@@ -37,7 +37,8 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
     init(_ limits: Limits) {
         self.init()
         self.initialSettings = [
-            HTTP2Setting(parameter: .maxConcurrentStreams, value: limits.connectionStreamsMax),
+            // `HTTP2Wire` says how many there are; those between are refused one by one.
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: limits.connectionStreamsMax * 2),
             HTTP2Setting(parameter: .initialWindowSize, value: limits.streamWindowBytes),
             // More than is taken, so that a head over its limit is answered 431.
             HTTP2Setting(parameter: .maxHeaderListSize, value: limits.headBytesMax * 2),
@@ -46,6 +47,7 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
         self.maximumSequentialEmptyDataFrames = limits.emptyFramesMax
         self.maximumSequentialContinuationFrames = limits.continuationFramesMax
         self.maximumBufferedControlFrames = limits.controlFramesBufferedMax
+        self.maximumConnectionGlitches = limits.streamErrorsMax
         self.controlFrameRateLimit.maximumCount = limits.controlFramesMax
         self.controlFrameRateLimit.windowLength = .seconds(Int64(limits.frameWindowSeconds))
     }

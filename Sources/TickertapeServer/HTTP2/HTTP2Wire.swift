@@ -8,7 +8,8 @@ import TickertapeCore
 /// 1. counts the frames that cost the server something and the client nothing, and ends the
 ///    connection of a client that sends too many;
 /// 2. reads nothing more once the connection has failed;
-/// 3. lets what is written in one turn of the loop leave together: a hundred streams would
+/// 3. announces how many streams a client may open;
+/// 4. lets what is written in one turn of the loop leave together: a hundred streams would
 ///    otherwise make a hundred writes, and under TLS each frame two records.
 final class HTTP2Wire: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -23,6 +24,7 @@ final class HTTP2Wire: ChannelDuplexHandler {
     private var outbound = FrameReader(prefaceBytes: 0)
     private var credit: FrameCredit
     private var hasFailed = false
+    private var hasSentSettings = false
 
     /// Written and not yet passed on.
     private var pending = ByteBuffer()
@@ -91,6 +93,10 @@ final class HTTP2Wire: ChannelDuplexHandler {
         guard case .byteBuffer(var bytes) = self.unwrapOutboundIn(data) else {
             preconditionFailure("frames are made of bytes")
         }
+        if !self.hasSentSettings {
+            self.hasSentSettings = true
+            self.announceStreams(in: &bytes)
+        }
         var isEnd = false
         bytes.withUnsafeReadableBytes { bytes in
             self.outbound.read(bytes) { frame in
@@ -113,6 +119,20 @@ final class HTTP2Wire: ChannelDuplexHandler {
             self.fail(context)
             // It is flushed first.
             context.eventLoop.assumeIsolated().execute { self.connection.failed() }
+        }
+    }
+
+    /// Tells the client of fewer streams than NIO.
+    ///
+    /// NIO would end the connection at one stream too many; that one alone is to be refused
+    /// (RFC 9113 §5.1.2).
+    private func announceStreams(in settings: inout ByteBuffer) {
+        let (headBytes, entryBytes) = (9, 6)
+        let start = settings.readerIndex + headBytes
+        for index in stride(from: start, to: settings.writerIndex, by: entryBytes)
+        where settings.getInteger(at: index, as: UInt16.self) == 3 {
+            let most = UInt32(self.server.limits.connectionStreamsMax)
+            settings.setInteger(most, at: index + 2)
         }
     }
 

@@ -22,6 +22,7 @@ final class StreamCodec: ChannelDuplexHandler {
 
     private let server: LoopServer
     private let connection: HTTP2Connection
+    private let isOneTooMany: Bool
     private var context: ChannelHandlerContext?
     private var input = Input.head
     private var output = Output.head
@@ -48,6 +49,7 @@ final class StreamCodec: ChannelDuplexHandler {
     init(server: LoopServer, connection: HTTP2Connection) {
         self.server = server
         self.connection = connection
+        self.isOneTooMany = connection.isFull
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -99,6 +101,10 @@ final class StreamCodec: ChannelDuplexHandler {
         _ context: ChannelHandlerContext
     ) {
         switch self.input {
+        case .head where self.isOneTooMany:
+            self.input = .refused
+            self.reset(.refusedStream)
+            return
         case .head:
             do throws(StreamRequest.Failure) {
                 let head = try StreamRequest.head(

@@ -70,7 +70,8 @@ LOAD = """([kind, url]) => new Promise(resolve => {
 
 SUBMIT = """([url, type, name, value]) => {
   const frame = document.createElement("iframe"), form = document.createElement("form");
-  frame.name = "sink"; form.target = "sink";
+  document.querySelectorAll("iframe").forEach(old => old.remove());
+  frame.name = form.target = `sink${performance.now()}`;
   form.method = "post"; form.action = url; form.enctype = type;
   const field = document.createElement("input");
   field.name = name; field.value = value;

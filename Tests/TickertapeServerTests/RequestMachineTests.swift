@@ -66,13 +66,9 @@ struct RequestMachineTests {
         }
         // Sixteen times as long if each piece copied all before it.
         let quarter = try feed(count / 4)
-        let whole = try feed(count)
-        #expect(whole < quarter * 10)
-        guard case .publish(let draft, _) = machine.received(.end(nil)) else {
-            Issue.record("the body is not complete")
-            return
-        }
-        #expect(draft.data.utf8.count == count)
+        #expect(try feed(count) < quarter * 10)
+        let data = String(repeating: "x", count: count)
+        #expect(described(machine.received(.end(nil))) == "publish a '\(data)'")
     }
 
     @Test("Data that is not UTF-8 is refused when it is complete, the connection goes on")
@@ -295,10 +291,8 @@ struct RequestMachineTests {
             #expect(self.feed(&machine, request, body).last == end)
         }
         #expect(self.feed(&machine, head(.POST, a), data).first == "411 length_required")
-        #expect(
-            self.feed(&machine, head(.PUT, a, [Self.length]), data).first
-                == "405 method_not_allowed"
-        )
+        let put = self.feed(&machine, head(.PUT, a, [Self.length]), data)
+        #expect(put.first == "405 method_not_allowed")
         #expect(self.feed(&machine, head(.POST, a, [Self.length]), data).last == table[0].1)
         let unknown = [Self.length, ("Transfer-Encoding", "gzip, chunked")]
         #expect(self.feed(&machine, head(.POST, a, unknown)).first == "400 bad_request close")

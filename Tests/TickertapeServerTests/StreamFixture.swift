@@ -26,11 +26,13 @@ final class StreamFixture {
         self.log = SimulatedLog(.stepwise, queueMessagesMax: limits.queueMessagesMax)
         self.broker = Broker(log: self.log, eventLoops: [self.loop], limits: limits)
         self.count = ConnectionCount(emptied: self.loop.makePromise())
+        let admission = try AdmissionFixture().admission(limits)
         self.server = LoopServer(
             fanout: self.broker.fanout(on: self.loop),
             limits: limits,
             features: Features(),
-            count: self.count
+            count: self.count,
+            admission: admission
         )
         self.connection = HTTP2Connection(server: self.server)
         self.parent = EmbeddedChannel(loop: self.loop)
@@ -43,7 +45,7 @@ final class StreamFixture {
         try pipeline.addHandler(
             ConnectionHandler(
                 server: self.server,
-                transport: ConnectionTransport(isSecure: true, isHTTP2: true, peer: nil),
+                peer: admission.peer(isSecure: true),
                 stream: codec
             )
         )

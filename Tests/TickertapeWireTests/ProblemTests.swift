@@ -31,7 +31,8 @@ struct ProblemTests {
         #expect(
             retried.map(\.code).sorted()
                 == [
-                    "disk_full", "draining", "log_unavailable", "queue_full",
+                    "disk_full", "draining", "log_unavailable", "queue_full", "rate_limited",
+                    "too_many_client_connections", "too_many_client_streams",
                     "too_many_credentials", "too_many_streams",
                 ]
         )

@@ -130,7 +130,12 @@ struct RequestMachine {
         self.lastHead = header.isChunked ? nil : LastHead(bodyBytes: header.contentLength ?? 0)
         let (seen, peer) = self.origin(of: header)
         let judgement = self.admission.rules.browsers.judge(seen, isSecure: peer.isSecure)
-        end.fields = judgement.fields
+        end.fields =
+            judgement.fields
+            + self.admission.rules.browsers.transportFields(
+                isSecure: peer.isSecure,
+                isPublish: head.method == .POST
+            )
         do throws(Problem) {
             try self.checkHead(head, header)
             if self.peer.isOverBound { throw self.tooManyConnections }

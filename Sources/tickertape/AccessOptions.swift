@@ -83,6 +83,18 @@ struct AccessOptions: ParsableArguments {
     var allowHost: [String] = []
 
     @Option(
+        parsing: .unconditional,
+        help: .init(
+            """
+            Seconds for which browsers that came by TLS are told to come by nothing else \
+            (Strict-Transport-Security); for every port of this host. (default: not told)
+            """,
+            valueName: "seconds"
+        )
+    )
+    var hstsSeconds: Int?
+
+    @Option(
         help: .init(
             """
             Proxies whose Forwarded or X-Forwarded-For is believed: 10.0.0.0/8, fd00::/8, or one \
@@ -129,7 +141,8 @@ struct AccessOptions: ParsableArguments {
         "--jwt-audience", "--allow-origin", "--allow-host", "--trusted-proxy",
     ]
     static let optionNames: Set<String> = flagNames.union(listNames).union([
-        "--jwt-issuer", "--auth-cookie", "--client-max-connections", "--client-max-streams",
+        "--jwt-issuer", "--auth-cookie", "--hsts-seconds", "--client-max-connections",
+        "--client-max-streams",
         "--client-publishes-per-second", "--client-bytes-per-second",
     ])
 
@@ -142,6 +155,9 @@ struct AccessOptions: ParsableArguments {
         if !self.auth { try self.refuseWhatNeedsAuth() }
         guard !self.authCookie.isEmpty, self.authCookie.utf8.allSatisfy(Self.isTokenByte) else {
             throw ValidationError("--auth-cookie is a name such as tickertape_token.")
+        }
+        guard (0...315_360_000).contains(self.hstsSeconds ?? 0) else {
+            throw ValidationError("--hsts-seconds should be 0 to 315360000, ten years.")
         }
         let counts = [
             ("--client-max-connections", self.clientMaxConnections),
@@ -225,6 +241,7 @@ struct AccessOptions: ParsableArguments {
                 throw ValidationError("--allow-origin: \(error.sentence).")
             }
         }
+        rules.browsers.strictTransportSeconds = self.hstsSeconds
         rules.proxies = TrustedProxies(
             try self.trustedProxy.map { text in
                 guard let block = AddressBlock(text) else {

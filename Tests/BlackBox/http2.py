@@ -89,7 +89,7 @@ class HTTP2:
             pass  # It has closed; what it said before is still there to be read.
 
     def without_goodbye(self, data):
-        """Whole frames alone. What comes behind a GOAWAY is still good, which the library denies."""
+        """Whole frames. What comes behind a GOAWAY is still good, which the library denies."""
         self.buffer += data
         kept = b""
         while len(self.buffer) >= 9:

@@ -121,7 +121,8 @@ def test_keys_of_both_kinds_are_taken(start, authority, tmp_path, algorithm):
 
 @pytest.mark.parametrize("data", [
     b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"\x00" * 500,
-    b"\x16\x03\x01\xff\xff" + b"x" * 9_000, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+    b"\x16\x03\x01\xff\xff" + b"x" * 9_000,
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
 ])
 def test_what_is_no_tls_is_cut_off(secure, data):
     with secure.connect() as connection:

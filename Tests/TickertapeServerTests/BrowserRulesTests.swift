@@ -147,4 +147,16 @@ struct BrowserRulesTests {
         let closed = try self.rules([], checksHost: false)
         #expect(self.judged(closed, [("Host", host)]) == "served")
     }
+
+    @Test("Who came by TLS is told to come by it alone, where that is asked for")
+    func strictTransport() throws {
+        var rules = try self.rules([])
+        #expect(rules.transportFields(isSecure: true, isPublish: false).isEmpty)
+        rules.strictTransportSeconds = 60
+        #expect(
+            rules.transportFields(isSecure: true, isPublish: false).map(\.value) == ["max-age=60"]
+        )
+        #expect(rules.transportFields(isSecure: false, isPublish: false).isEmpty)
+        #expect(rules.transportFields(isSecure: true, isPublish: true).isEmpty)
+    }
 }

@@ -13,6 +13,8 @@ package struct BrowserRules: Sendable {
     package var checksHost = false
     /// Names besides those that are known anyway, in lower case.
     package var hosts: Set<String> = []
+    /// Seconds for which browsers are told to come by TLS alone (RFC 6797); nothing when they are not.
+    package var strictTransportSeconds: Int?
 
     package init() {}
 
@@ -128,6 +130,13 @@ package struct BrowserRules: Sendable {
         if name.hasSuffix(".localhost") { return true }
         guard name.utf8.contains(UInt8(ascii: ".")) else { return true }
         return IPAddress(name) != nil
+    }
+
+    /// What browsers that came by TLS are told of the transport.
+    func transportFields(isSecure: Bool, isPublish: Bool) -> ResponseFields {
+        // Pages are what it is for: publishes keep their short way.
+        guard isSecure, !isPublish, let seconds = self.strictTransportSeconds else { return [] }
+        return [("Strict-Transport-Security", "max-age=\(seconds)")]
     }
 
     /// The answer to a preflight (WHATWG Fetch §4.8) besides its other fields.

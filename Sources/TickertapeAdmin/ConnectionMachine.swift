@@ -49,6 +49,12 @@ struct ConnectionMachine: Sendable {
     /// Whether nothing more is answered.
     var hasEnded: Bool { self.state == .ended }
 
+    /// Whether the client is in the middle of a body that it sends unasked.
+    var isBodyArriving: Bool {
+        if case .arriving = self.body { return !self.awaitsContinue }
+        return false
+    }
+
     /// Whether what is read is passed on.
     private var isOpen: Bool { self.state == .open && self.failure == nil }
 

@@ -23,6 +23,8 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
     private let requestGuard: RequestGuard
     private let places: DoorPlaces
     private let limits: Limits
+    /// The last answer is out, and the client has not sent the end of its request.
+    private var closesBehindBody = false
     private var machine: ConnectionMachine
     /// Whether it has shown the token, where one is needed.
     private var isKnown: Bool
@@ -60,8 +62,13 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
     // What comes in.
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = self.unwrapInboundIn(data)
+        if case .end = part, self.closesBehindBody {
+            self.closesBehindBody = false
+            context.close(mode: .output, promise: nil)
+        }
         let isWanted =
-            switch self.unwrapInboundIn(data) {
+            switch part {
             case .head(let head): self.receive(head, context)
             case .body(let bytes): self.machine.receivedBody(bytes: bytes.readableBytes)
             case .end: self.machine.receivedEnd()
@@ -189,7 +196,12 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
     private func linger(_ context: ChannelHandlerContext) {
         guard context.channel.isActive else { return }
         guard !self.hasLeft else { return context.close(promise: nil) }
-        context.close(mode: .output, promise: nil)
+        if self.machine.isBodyArriving {
+            // Clients exist that drop the answer when the other side ends while they still send.
+            self.closesBehindBody = true
+        } else {
+            context.close(mode: .output, promise: nil)
+        }
         context.read()
         self.close(context, afterSeconds: self.limits.lingerSeconds)
     }

@@ -12,21 +12,36 @@ extension ConnectionHandler {
         return false
     }
 
+    /// Whether the head that is verified was the one request in what was read.
+    var isVerifyingOneRequest: Bool {
+        let hasNext = self.held.contains { part in
+            if case .head = part { return true }
+            return false
+        }
+        return self.isVerifying && self.machine.headsSeen == 1 && !hasNext
+    }
+
     func holds(_ publish: PlainPublish) -> Bool { self.server.admission.holds(publish.admitted) }
 
     func verify(_ credential: String, for head: HTTPServerRequestPart) {
         self.current = .verifying(head)
         let authenticator = self.server.admission.authenticator
+        // Before it is asked: what changes meanwhile is asked about again.
+        let generation = authenticator.generation
         let now = self.server.admission.nowMilliseconds
         let loop = self.server.fanout.eventLoop
         loop.makeFutureWithTask { await authenticator.verify(credential, now: now) }
-            .assumeIsolated().whenSuccess { verdict in self.verified(credential, verdict) }
+            .assumeIsolated().whenSuccess { verdict in
+                self.take(
+                    .init(credential: credential, verdict: verdict, generation: generation)
+                )
+            }
     }
 
-    private func verified(_ credential: String, _ verdict: Verdict) {
+    private func take(_ verified: RequestMachine.Verified) {
         guard self.phase == .open, case .verifying(let head) = self.current else { return }
         self.current = .none
-        self.machine.verified(credential, verdict)
+        self.machine.take(verified)
         self.held.prepend(head)
         self.takeHeld()
     }
@@ -55,7 +70,8 @@ extension ConnectionHandler {
     private func endThrottle() {
         self.isThrottled = false
         guard self.phase == .open else { return }
-        if self.held.isEmpty && !self.cannotStart { self.setReading(true) }
+        // What comes and cannot be started stops it again.
+        if self.held.isEmpty { self.setReading(true) }
         self.takeHeld()
     }
 }

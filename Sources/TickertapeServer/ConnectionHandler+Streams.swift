@@ -64,7 +64,11 @@ extension ConnectionHandler {
 
     /// Puts another handler behind this one.
     private func giveWay(to handler: some ChannelHandler, _ admitted: Admitted?) -> Bool {
-        guard let context = self.context else { return false }
+        guard let context = self.context else {
+            self.server.count.closeStream()
+            admitted?.share.closeStream()
+            return false
+        }
         self.phase = .upgraded
         self.server.remove(self)
         do {

@@ -37,7 +37,10 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler, L
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.server.add(self)
-        self.deadline = self.server.deadline(seconds: self.server.limits.requestTimeoutSeconds)
+        let limits = self.server.limits
+        self.deadline = self.server.deadline(
+            seconds: self.peer.isOverBound ? limits.lingerSeconds : limits.requestTimeoutSeconds
+        )
         if self.server.isDraining { self.drain() }
     }
 

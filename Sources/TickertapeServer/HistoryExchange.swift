@@ -34,6 +34,7 @@ final class HistoryExchange {
 
     func start(_ answer: @escaping (Result<Answered, Problem>) -> Void) {
         self.answer = answer
+        self.server.watch(self.access, for: self)
         let head = self.server.fanout.head
         switch self.query.after {
         case .after(let cursor) where cursor <= head:
@@ -114,7 +115,6 @@ final class HistoryExchange {
 
     private func startTimer() {
         guard self.timer == nil else { return }
-        self.server.watch(self.access, for: self)
         let nanoseconds = Int64(self.query.waitSeconds * 1_000_000_000)
         self.timer = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
             in: .nanoseconds(nanoseconds)
@@ -143,10 +143,8 @@ final class HistoryExchange {
         guard let answer = self.answer else { return }
         self.answer = nil
         self.ticket.giveBack()
-        if let timer = self.timer {
-            timer.cancel()
-            self.server.stopWatching(for: self)
-        }
+        self.timer?.cancel()
+        self.server.stopWatching(for: self)
         if let waiter = self.waiter {
             self.waiter = nil
             self.server.fanout.stopWaiting(for: self.query.filter, waiter: waiter)
@@ -168,8 +166,7 @@ extension HistoryExchange: AccessHolder {
     func accessExpires(inSeconds seconds: Int) {}
 
     func accessEnded(_ end: AccessEnd) {
-        let detail = end == .expired ? "the token has expired" : "the token was revoked"
-        self.finish(.failure(Problem(.invalidToken, detail)))
+        self.finish(.failure(Problem(end)))
     }
 }
 

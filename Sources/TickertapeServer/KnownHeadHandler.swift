@@ -78,7 +78,9 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard left >= 0 else { return .unknown }
         let isIdle = self.connection.machine.isIdle
         // A head whose credential is being verified is as good as not yet there.
-        guard isIdle == (left == 0) || self.connection.isVerifying else { return .unknown }
+        guard isIdle == (left == 0) || self.connection.isVerifyingOneRequest else {
+            return .unknown
+        }
         return left == 0 ? .start : .body(left)
     }
 }

@@ -60,7 +60,7 @@ struct RequestMachine {
     private var lastPublish: (uri: String, routed: Routed)?
     /// Who asked last: a connection mostly shows one credential.
     private(set) var admitted: Admitted?
-    private var verified: (credential: String, verdict: Verdict)?
+    private var verified: Verified?
     private let router: Router
     let admission: Admission
     let peer: Peer
@@ -78,6 +78,8 @@ struct RequestMachine {
 
     /// Nothing when no head came since it was forgotten, or its body is chunked.
     private(set) var lastHead: LastHead?
+    /// Since it was forgotten.
+    private(set) var headsSeen = 0
 
     init(router: Router, admission: Admission, peer: Peer, majorVersion: Int = 1) {
         self.majorVersion = majorVersion
@@ -91,12 +93,19 @@ struct RequestMachine {
     }
 
     /// What became of a credential that was to be verified.
-    mutating func verified(_ credential: String, _ verdict: Verdict) {
-        self.verified = (credential, verdict)
+    struct Verified {
+        let credential: String
+        let verdict: Verdict
+        /// Of the authenticator, before it was asked.
+        let generation: Int
+    }
+
+    mutating func take(_ verified: Verified) {
+        self.verified = verified
     }
 
     /// It counts for one request: later ones are asked about anew.
-    mutating func takeVerified() -> (credential: String, verdict: Verdict)? {
+    mutating func takeVerified() -> Verified? {
         defer { self.verified = nil }
         return self.verified
     }
@@ -108,6 +117,7 @@ struct RequestMachine {
 
     mutating func forgetLastHead() {
         self.lastHead = nil
+        self.headsSeen = 0
     }
 
     mutating func received(_ part: HTTPServerRequestPart) -> RequestStep {
@@ -127,7 +137,12 @@ struct RequestMachine {
         let isLast = header.asksForUpgrade || head.method == .CONNECT
         end.mustClose = !head.isKeepAlive || end.isHTTP10 || isLast
         end.acceptsEventStream = header.acceptsEventStream
-        self.lastHead = header.isChunked ? nil : LastHead(bodyBytes: header.contentLength ?? 0)
+        let bodyBytes = header.isChunked ? nil : header.contentLength ?? 0
+        // A longer body ends the connection, whatever it is; it may be longer than can be counted.
+        let bytesMax = max(self.limits.messageBytesMax, self.limits.discardedBodyBytesMax)
+        let isUsable = bodyBytes.map { (0...bytesMax).contains($0) } ?? false
+        self.lastHead = isUsable ? bodyBytes.map { LastHead(bodyBytes: $0) } : nil
+        self.headsSeen += 1
         let (seen, peer) = self.origin(of: header)
         let judgement = self.admission.rules.browsers.judge(seen, isSecure: peer.isSecure)
         end.fields =
@@ -148,12 +163,12 @@ struct RequestMachine {
                     takesCookies: judgement.takesCookies,
                     at: peer.share
                 )
-                guard case .admitted(let admitted) = admittance else {
-                    guard case .verify(let credential) = admittance else { return .more }
-                    return .verify(credential)
+                switch admittance {
+                case .verify(let credential): return .verify(credential)
+                case .admitted(let admitted):
+                    try self.authorize(routed.route, admitted)
+                    end.admitted = admitted
                 }
-                try self.authorize(routed.route, admitted)
-                end.admitted = admitted
             }
             switch routed.route {
             case .publish(let target):

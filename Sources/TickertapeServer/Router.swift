@@ -68,7 +68,24 @@ final class Router: Sendable {
     func credential(inQueryOf uri: String) throws(Problem) -> String? {
         let target = self.originForm(uri)
         guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return nil }
-        return try self.items(target[target.utf8.index(after: mark)...]).single("access_token")
+        var found: String?
+        // What else stands in a query is for the route to judge, and not for every route.
+        for part in target[target.utf8.index(after: mark)...].split(separator: "&") {
+            guard let item = try self.credentialItem(part) else { continue }
+            guard found == nil else {
+                throw Problem(.repeatedParameter, "'access_token' may be given once")
+            }
+            found = item
+        }
+        return found
+    }
+
+    private func credentialItem(_ part: Substring) throws(Problem) -> String? {
+        let name = part.prefix { $0 != "=" }
+        guard let name = try? QueryItems(name).items.first?.name, name == "access_token" else {
+            return nil
+        }
+        return try self.items(part).items.first?.value
     }
 
     /// The path and query of a target, also when a proxy sent it in absolute form

@@ -37,6 +37,8 @@ extension WebSocketHandler {
         switch verdict {
         case .refused(let problem):
             self.reply { WebSocketMessage.write(problem, ref: ref, into: &$0) }
+            // Who is only asked to try again later may do so.
+            guard problem.code == .invalidToken else { return }
             self.close(.unauthorized, "the credential is not good")
         case .granted(let access):
             self.authDeadline = .max
@@ -78,6 +80,8 @@ extension WebSocketHandler {
                 }
             }
         }
+        // One of them may have been the one that was woken.
+        self.wakeNext()
     }
 
     func authDeadlineReached() {

@@ -268,7 +268,7 @@ struct AccessOptions: ParsableArguments {
         guard !self.auth, !Self.isLoopback(host) else { return }
         guard self.open else {
             throw Failure(
-                "tickertape will not listen on \(host), where others reach it, while everyone may "
+                "tickertape cannot listen on \(host), where others reach it, while everyone may "
                     + "do everything: give --auth, or --open if that is what you want"
             )
         }

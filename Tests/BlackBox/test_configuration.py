@@ -42,7 +42,7 @@ def test_a_bad_value_is_refused_with_a_sentence_that_names_its_option(tmp_path, 
     (lambda tmp, port: ["--data-dir", tmp / "d", "--port", port], "Address already in use"),
     (lambda tmp, port: ["--data-dir", tmp / "d", "--port", 0, "--admin-listen",
                         f"127.0.0.1:{port}"], "Address already in use"),
-    (lambda tmp, port: ["--data-dir", tmp / "d", "--port", 0, "--host", "999.1.1.1"],
+    (lambda tmp, port: ["--data-dir", tmp / "d", "--port", 0, "--host", "999.1.1.1", "--open"],
      "there is no host '999.1.1.1'"),
 ])
 def test_what_cannot_be_used_is_said_in_one_sentence(tmp_path, make, sentence):

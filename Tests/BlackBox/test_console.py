@@ -237,7 +237,7 @@ def test_the_overview_moves(serve, console):
     assert "in " in shown.page.get_attribute("#tape", "aria-label")
     assert shown.page.evaluate("past.in.length") <= 300
     shown.page.click("#minute summary")
-    assert shown.page.locator("#minute-rows tr").count() == 6
+    wait_for(lambda: shown.page.locator("#minute-rows tr").count() == 6)
 
 
 def test_statistics_are_asked_for_once_a_second_and_only_by_a_page_that_is_seen(serve, console):

@@ -47,6 +47,8 @@ struct KnownHeadHostileTests {
         Request("two Hosts", post(target, "1", "Host: b"), 400),
         Request("two lengths", post(target, "1", "Content-Length: 1"), 400),
         Request("length, chunks", post(target, "0\r\n\r\n", "Transfer-Encoding: chunked"), 400),
+        Request("2^63-1", start + "Content-Length: 9223372036854775807\r\n\r\n", 413),
+        Request("2^63-2", start + "Content-Length: 9223372036854775806\r\n\r\n", 413),
         Request("a space", start + "Content-Length : 1\r\n\r\n1", 400),
         Request("a folded length", start + "Content-Length: 1\r\n 2\r\n\r\n1", 400),
         Request("a folded field", start + "X: y\r\n z\r\nContent-Length: 1\r\n\r\n1", 400),

@@ -58,11 +58,16 @@ struct TrustedProxiesTests {
         #expect(try self.client([(forwarded, "192.0.2.1," + list)]) == "10.0.0.3")
     }
 
-    @Test("Forwarded goes before the others")
+    @Test("Where both came nobody can tell which of them a proxy wrote")
+    func both() throws {
+        let fields = [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.7")]
+        #expect(try self.client(fields) == "10.0.0.1")
+    }
+
+    @Test("Forwarded is read as RFC 7239 has it")
     func forwarded() throws {
-        let other = ("X-Forwarded-For", "192.0.2.7")
         func client(_ value: String) throws -> String {
-            try self.client([("Forwarded", value), other])
+            try self.client([("Forwarded", value)])
         }
         #expect(try client("for=192.0.2.1") == "192.0.2.1")
         #expect(try client("For=\"192.0.2.1:80\";proto=https;by=10.0.0.2") == "192.0.2.1")

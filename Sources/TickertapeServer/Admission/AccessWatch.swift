@@ -19,6 +19,8 @@ struct AccessWatch {
     }
 
     private var entries: [ObjectIdentifier: Entry] = [:]
+    /// Those not looked at yet.
+    private var added: Set<ObjectIdentifier> = []
     private var generation = 0
     /// Before it nothing ends by itself.
     private var nextMilliseconds = Int64.max
@@ -37,11 +39,12 @@ struct AccessWatch {
         self.entries[ObjectIdentifier(holder)] = Entry(holder: holder, access: access)
         self.nextMilliseconds = min(self.nextMilliseconds, self.next(access, isTold: false))
         // It may have ended since it was looked at.
-        self.generation = -1
+        self.added.insert(ObjectIdentifier(holder))
     }
 
     mutating func remove(_ holder: any AccessHolder) {
         self.entries[ObjectIdentifier(holder)] = nil
+        self.added.remove(ObjectIdentifier(holder))
     }
 
     private func next(_ access: Access, isTold: Bool) -> Int64 {
@@ -58,13 +61,17 @@ struct AccessWatch {
     /// What is due now; told once.
     mutating func due(_ authenticator: Authenticator, now milliseconds: Int64) -> [Due] {
         let generation = authenticator.generation
-        guard generation != self.generation || milliseconds >= self.nextMilliseconds else {
-            return []
+        let isAll = generation != self.generation || milliseconds >= self.nextMilliseconds
+        guard isAll || !self.added.isEmpty else { return [] }
+        if isAll {
+            self.generation = generation
+            self.nextMilliseconds = .max
         }
-        self.generation = generation
-        self.nextMilliseconds = .max
+        let keys = isAll ? Array(self.entries.keys) : Array(self.added)
+        self.added = []
         var due: [Due] = []
-        for (key, entry) in self.entries {
+        for key in keys {
+            guard let entry = self.entries[key] else { continue }
             let access = entry.access
             if let end = authenticator.end(of: access, now: milliseconds) {
                 self.entries[key] = nil

@@ -66,14 +66,14 @@ final class Admission {
         inQuery query: String?,
         takesCookies: Bool
     ) throws(Problem) -> String? {
-        if let authorization = header.authorization {
+        if let authorization = header.authorization, let bearer = try self.bearer(authorization) {
             guard header.authorizationCount == 1, query == nil else {
                 throw Problem(
                     .repeatedParameter,
                     "a request has one credential: in Authorization or as 'access_token'"
                 )
             }
-            return try self.bearer(authorization)
+            return bearer
         }
         if let query { return query }
         return takesCookies ? try self.cookie(header) : nil
@@ -116,15 +116,7 @@ final class Admission {
 
     /// What `credential` grants, where it can be told at once.
     func verdict(on credential: String) -> Verdict? {
-        guard credential.utf8.count <= self.limits.credentialBytesMax else {
-            return .refused(
-                Problem(
-                    .invalidToken,
-                    "a credential has at most \(self.limits.credentialBytesMax) bytes"
-                )
-            )
-        }
-        return self.authenticator.known(credential, now: self.nowMilliseconds)
+        self.authenticator.known(credential, now: self.nowMilliseconds)
     }
 
     // MARK: - What may be done
@@ -198,6 +190,16 @@ final class Admitted {
 
     deinit {
         self.share.letGo()
+    }
+}
+
+extension Problem {
+    /// What was granted is no longer.
+    init(_ end: AccessEnd) {
+        switch end {
+        case .expired: self.init(.invalidToken, "the token has expired")
+        case .revoked: self.init(.invalidToken, "the token was revoked")
+        }
     }
 }
 

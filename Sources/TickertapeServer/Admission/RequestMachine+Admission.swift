@@ -48,17 +48,24 @@ extension RequestMachine {
             return .admitted(last)
         }
         // Before it is asked: what changes meanwhile is asked again.
-        let generation = self.admission.authenticator.generation
+        var generation = self.admission.authenticator.generation
         let verdict: Verdict?
         if let verified = self.takeVerified(), bytesAreEqual(verified.credential, credential) {
             verdict = verified.verdict
+            generation = verified.generation
         } else {
             verdict = self.admission.verdict(on: credential)
         }
         switch verdict {
         case nil: return .verify(credential)
         case .refused(let problem): throw problem
-        case .granted(let access): return self.admitted(access, credential, generation, address)
+        case .granted(let access):
+            // Keys and tokens may have gone while it waited.
+            let now = self.admission.nowMilliseconds
+            if let end = self.admission.authenticator.end(of: access, now: now) {
+                throw Problem(end)
+            }
+            return self.admitted(access, credential, generation, address)
         }
     }
 

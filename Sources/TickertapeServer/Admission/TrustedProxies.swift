@@ -36,7 +36,9 @@ package struct TrustedProxies: Sendable {
     }
 }
 
-/// What the proxies between say of a request: `Forwarded` (RFC 7239), or else `X-Forwarded-…`.
+/// What the proxies between say of a request: `Forwarded` (RFC 7239), or `X-Forwarded-…`.
+///
+/// Nothing where both came: nobody can tell which of them a proxy wrote.
 struct ForwardedHops {
     private(set) var hops: [String] = []
     /// Of the last hop.
@@ -47,6 +49,8 @@ struct ForwardedHops {
     private static let hopsMax = 32
 
     init(_ header: RequestHeader) {
+        // A proxy writes one of the two and passes on what a client wrote into the other.
+        guard header.forwarded.isEmpty || header.forwardedFor.isEmpty else { return }
         guard header.forwarded.isEmpty else {
             self.take(header.forwarded.joined(separator: ","))
             return

@@ -14,6 +14,8 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
     typealias OutboundOut = HTTP2Frame
 
     private let server: LoopServer
+    /// Its address has too many: it is told so once, and closed.
+    private let isOverBound: Bool
     private var context: ChannelHandlerContext?
     private var phase = Phase.opening
     private var streams = 0
@@ -35,17 +37,17 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
         case lingering
     }
 
-    init(server: LoopServer) {
+    init(server: LoopServer, isOverBound: Bool = false) {
         self.server = server
+        self.isOverBound = isOverBound
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.server.add(self)
         let limits = self.server.limits
-        self.wait(
-            seconds: self.server.isDraining ? limits.drainIdleSeconds : limits.requestTimeoutSeconds
-        )
+        let seconds = self.isOverBound ? limits.lingerSeconds : limits.requestTimeoutSeconds
+        self.wait(seconds: self.server.isDraining ? limits.drainIdleSeconds : seconds)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -132,7 +134,7 @@ final class HTTP2Connection: ChannelInboundHandler, LoopConnection, @unchecked S
 
     /// A connection without streams waits for the next only so long.
     private func settle() {
-        guard case .open = self.phase, !self.server.isDraining else { return }
+        guard case .open = self.phase, !self.server.isDraining, !self.isOverBound else { return }
         if self.streams == 0 {
             self.wait(seconds: self.server.limits.idleTimeoutSeconds)
         } else {
@@ -199,6 +201,7 @@ extension HTTP2Connection: NIOHTTP2StreamDelegate {
     func streamClosed(_ id: HTTP2StreamID, channel: any Channel) {
         self.streams -= 1
         if case .ending = self.phase, self.streams == 0 { self.end(.noError) }
+        if case .open = self.phase, self.streams == 0, self.isOverBound { self.end(.noError) }
         self.settle()
     }
 }

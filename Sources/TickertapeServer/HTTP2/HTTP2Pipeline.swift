@@ -9,7 +9,7 @@ extension HTTP2Connection {
         _ server: LoopServer,
         peer: Peer
     ) throws {
-        let connection = HTTP2Connection(server: server)
+        let connection = HTTP2Connection(server: server, isOverBound: peer.isOverBound)
         let frames = NIOHTTP2Handler(
             mode: .server,
             eventLoop: channel.eventLoop,

@@ -39,7 +39,9 @@ struct ConnectionMachine: Sendable {
     private var asksForClose = false
     /// Why what came behind the last request is no HTTP; told when all before it is answered.
     private var failure: String?
-    private let discardedBytesMax: Int
+    /// More for those who have shown the token: a client that is still sending may take the end of
+    /// its connection for a failure, and lose the answer.
+    var discardedBytesMax: Int
 
     /// - Parameter discardedBytesMax: A longer rest of a body that nobody wants ends the connection.
     init(discardedBytesMax: Int) {

@@ -38,6 +38,7 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
         self.limits = limits
         self.machine = ConnectionMachine(discardedBytesMax: limits.discardedBodyBytesMax)
         self.isKnown = requestGuard.knowsEverybody
+        if self.isKnown { self.machine.discardedBytesMax = limits.adminDiscardedBytesMax }
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -81,6 +82,7 @@ final class ConnectionRules: ChannelDuplexHandler, RemovableChannelHandler {
             // One whose place was given away at this moment is being closed.
             guard self.places.prove(context.channel) else { return false }
             self.isKnown = true
+            self.machine.discardedBytesMax = self.limits.adminDiscardedBytesMax
             self.timer?.cancel()
         }
         return self.machine.received(ConnectionMachine.Request(head))

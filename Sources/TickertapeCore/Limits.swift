@@ -302,6 +302,8 @@ package struct Limits: Sendable {
     /// Event streams and uploads of lines at the door, of both listeners; more are answered 503
     /// `too_many_streams`.
     package var adminStreamsMax = 24
+    /// As `discardedBodyBytesMax`, for those who have shown the token or need none.
+    package var adminDiscardedBytesMax = 16_777_216
     /// Seconds a connection over TCP has to show the token; then it is closed without an answer.
     package var adminProofSeconds = 10.0
     /// Seconds a connection that has shown it, or needs none, may ask nothing, or stop in the middle

@@ -7,7 +7,8 @@ import TickertapeWire
 enum Written {
     /// HTTP/1: head and body.
     case bytes(ByteBuffer)
-    case stream(StreamAnswer)
+    /// Boxed: answers in bytes, which are by far the most, would carry its room along.
+    indirect case stream(StreamAnswer)
 }
 
 /// How answers are written, in each version of HTTP.

@@ -7,38 +7,25 @@ import TickertapeWire
 
 /// How a connection waits: for a credential to be verified, and for its client to slow down.
 extension ConnectionHandler {
-    var isVerifying: Bool {
-        if case .verifying = self.current { return true }
-        return false
-    }
-
     /// Whether the head that is verified was the one request in what was read.
     var isVerifyingOneRequest: Bool {
-        let hasNext = self.held.contains { part in
+        guard case .verifying = self.current, self.machine.headsSeen == 1 else { return false }
+        return !self.held.contains { part in
             if case .head = part { return true }
             return false
         }
-        return self.isVerifying && self.machine.headsSeen == 1 && !hasNext
     }
 
     func holds(_ publish: PlainPublish) -> Bool { self.server.admission.holds(publish.admitted) }
 
     func verify(_ credential: String, for head: HTTPServerRequestPart) {
         self.current = .verifying(head)
-        let authenticator = self.server.admission.authenticator
-        // Before it is asked: what changes meanwhile is asked about again.
-        let generation = authenticator.generation
-        let now = self.server.admission.nowMilliseconds
-        let loop = self.server.fanout.eventLoop
-        loop.makeFutureWithTask { await authenticator.verify(credential, now: now) }
-            .assumeIsolated().whenSuccess { verdict in
-                self.take(
-                    .init(credential: credential, verdict: verdict, generation: generation)
-                )
-            }
+        self.server.admission.verify(credential, on: self.server.fanout.eventLoop) {
+            self.take($0)
+        }
     }
 
-    private func take(_ verified: RequestMachine.Verified) {
+    private func take(_ verified: CheckedCredential) {
         guard self.phase == .open, case .verifying(let head) = self.current else { return }
         self.current = .none
         self.machine.take(verified)
@@ -46,24 +33,13 @@ extension ConnectionHandler {
         self.takeHeld()
     }
 
-    /// Gives back the room of pages of history once they are taken, all but some last bytes.
-    func letGoHistory() {
-        guard self.historyBytes > 0, self.phase == .closed || self.isTaken else { return }
-        self.server.letGoHistory(self.historyBytes)
-        self.historyBytes = 0
-    }
-
-    private var isTaken: Bool { self.context?.channel.isWritable ?? true }
-
-    /// Answers a publish that came too soon, and does not read on for a moment: who does not
-    /// wait by itself costs no more than who does.
+    /// Answers a publish that came too soon, and does not read on for a moment.
     func throttle(_ excess: RateExceeded, _ end: RequestEnd) {
         self.isThrottled = true
         self.setReading(false)
-        let seconds = min(excess.seconds, self.server.limits.throttleSecondsMax)
-        self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
-            in: .nanoseconds(Int64(seconds * 1_000_000_000))
-        ) { self.endThrottle() }
+        self.server.admission.throttle(excess, on: self.server.fanout.eventLoop) {
+            self.endThrottle()
+        }
         self.enqueue(excess.problem, end)
     }
 

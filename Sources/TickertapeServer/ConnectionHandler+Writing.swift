@@ -150,4 +150,13 @@ extension ConnectionHandler {
         // A stream does not begin by itself.
         if isReading && self.stream != nil { context.read() }
     }
+
+    /// Gives back the room of pages of history once they are taken, all but some last bytes.
+    func letGoHistory() {
+        guard self.historyBytes > 0, self.phase == .closed || self.isTaken else { return }
+        self.server.letGoHistory(self.historyBytes)
+        self.historyBytes = 0
+    }
+
+    private var isTaken: Bool { self.context?.channel.isWritable ?? true }
 }

@@ -74,6 +74,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     enum Work {
         case route(Route, RequestEnd)
         case subscribe(SubscribeQuery, RequestEnd)
+        /// An event stream that cannot be served now.
+        case putOff(Problem, RequestEnd)
     }
 
     enum Phase {
@@ -282,8 +284,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         case .start(let route, let end): self.begin(.route(route, end))
         case .subscribe(let query, let end): self.begin(.subscribe(query, end))
         case .refuse(let problem, let end):
-            if problem.code == .tooManyClientConnections, end.acceptsEventStream {
-                self.putOff(problem, end)
+            if problem.retryAfterSeconds != nil, end.acceptsEventStream {
+                self.begin(.putOff(problem, end))
             } else {
                 self.enqueue(problem, end)
             }
@@ -334,6 +336,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.current = .running
         switch work {
         case .subscribe(let query, let end): self.subscribe(query, end)
+        case .putOff(let problem, let end): self.putOff(problem, end)
         case .route(let route, let end):
             switch route {
             case .events(let query): self.subscribe(query, end)

@@ -60,7 +60,7 @@ struct RequestMachine {
     private var lastPublish: (uri: String, routed: Routed)?
     /// Who asked last: a connection mostly shows one credential.
     private(set) var admitted: Admitted?
-    private var verified: Verified?
+    private var verified: CheckedCredential?
     private let router: Router
     let admission: Admission
     let peer: Peer
@@ -88,24 +88,18 @@ struct RequestMachine {
         self.peer = peer
     }
 
-    mutating func remember(_ admitted: Admitted) {
+    mutating func remember(_ admitted: Admitted) -> Admitted {
         self.admitted = admitted
+        return admitted
     }
 
     /// What became of a credential that was to be verified.
-    struct Verified {
-        let credential: String
-        let verdict: Verdict
-        /// Of the authenticator, before it was asked.
-        let generation: Int
-    }
-
-    mutating func take(_ verified: Verified) {
+    mutating func take(_ verified: CheckedCredential) {
         self.verified = verified
     }
 
     /// It counts for one request: later ones are asked about anew.
-    mutating func takeVerified() -> Verified? {
+    mutating func takeVerified() -> CheckedCredential? {
         defer { self.verified = nil }
         return self.verified
     }

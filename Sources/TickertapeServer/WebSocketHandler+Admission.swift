@@ -8,57 +8,44 @@ import TickertapeWire
 extension WebSocketHandler {
     /// Takes a credential: the first, or a fresh one in place of the last.
     func authorize(_ credential: String, _ ref: WebSocketRef?) {
-        let generation = self.server.admission.authenticator.generation
-        if let verdict = self.server.admission.verdict(on: credential) {
-            self.take(verdict, on: credential, generation, ref)
+        let admission = self.server.admission
+        if let checked = admission.known(credential) {
+            self.take(checked, ref)
             return
         }
         // What follows is carried out with what it grants.
         self.isVerifying = true
-        let authenticator = self.server.admission.authenticator
-        let now = self.server.admission.nowMilliseconds
-        let loop = self.server.fanout.eventLoop
-        loop.makeFutureWithTask { await authenticator.verify(credential, now: now) }
-            .assumeIsolated().whenSuccess { verdict in
-                self.isVerifying = false
-                self.take(verdict, on: credential, generation, ref)
-                self.takeMessages()
-                self.writeReplies()
-            }
+        admission.verify(credential, on: self.server.fanout.eventLoop) { checked in
+            self.isVerifying = false
+            self.take(checked, ref)
+            self.takeMessages()
+            self.writeReplies()
+        }
     }
 
-    private func take(
-        _ verdict: Verdict,
-        on credential: String,
-        _ generation: Int,
-        _ ref: WebSocketRef?
-    ) {
+    private func take(_ checked: CheckedCredential, _ ref: WebSocketRef?) {
         guard self.machine.takesCommands else { return }
-        switch verdict {
-        case .refused(let problem):
-            self.reply { WebSocketMessage.write(problem, ref: ref, into: &$0) }
+        do throws(Problem) {
+            self.admitted = try self.server.admission.admit(checked, at: self.addressShare)
+        } catch {
+            self.reply { WebSocketMessage.write(error, ref: ref, into: &$0) }
             // Who is only asked to try again later may do so.
-            guard problem.code == .invalidToken else { return }
+            guard error.code == .invalidToken else { return }
             self.close(.unauthorized, "the credential is not good")
-        case .granted(let access):
-            self.authDeadline = .max
-            self.admitted = Admitted(
-                access: access,
-                credential: credential,
-                generation: generation,
-                share: self.server.admission.share(of: access, at: self.addressShare)
-            )
-            self.server.watch(access, for: self)
-            self.reply {
-                WebSocketMessage.writeAuthorized(
-                    access.grant,
-                    expiresMilliseconds: access.canEnd ? access.expiresMilliseconds : .max,
-                    ref: ref,
-                    into: &$0
-                )
-            }
-            self.endUncovered(access)
+            return
         }
+        guard let access = self.admitted.access else { return }
+        self.authDeadline = .max
+        self.server.watch(access, for: self)
+        self.reply {
+            WebSocketMessage.writeAuthorized(
+                access.grant,
+                expiresMilliseconds: access.expiresMilliseconds,
+                ref: ref,
+                into: &$0
+            )
+        }
+        self.endUncovered(access)
     }
 
     /// What the fresh credential does not grant has no place any more.
@@ -90,13 +77,10 @@ extension WebSocketHandler {
         self.close(.unauthorized, "no credential came within \(seconds) seconds")
     }
 
-    /// Looks at no further command for a moment: who does not wait by itself costs no more.
+    /// Looks at no further command for a moment.
     func throttle(_ excess: RateExceeded) {
         self.isThrottled = true
-        let seconds = min(excess.seconds, self.server.limits.throttleSecondsMax)
-        self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
-            in: .nanoseconds(Int64(seconds * 1_000_000_000))
-        ) {
+        self.server.admission.throttle(excess, on: self.server.fanout.eventLoop) {
             self.isThrottled = false
             self.takeMessages()
         }

@@ -195,3 +195,38 @@ private enum TokenSecretText {
     /// Well made, and nobody's.
     static let unknown = "ttk_" + String(repeating: "0", count: 43) + "zzzzzz"
 }
+
+/// A passing condition never refuses an event stream (docs/protocol.md §11.2).
+struct PutOffTests {
+    private func refused(acceptsEventStream: Bool, behindPublish: Bool) throws -> String {
+        let connection = try ConnectionFixture()
+        let handler = try connection.channel.pipeline.syncOperations.handler(
+            type: ConnectionHandler.self
+        )
+        if behindPublish { try connection.send(post("/topics/a/messages", "x")) }
+        var end = RequestEnd()
+        end.acceptsEventStream = acceptsEventStream
+        let problem = Problem(.tooManyCredentials, "try again", retryAfterSeconds: 1)
+        handler.take(.refuse(problem, end))
+        connection.run()
+        return try connection.sent()
+    }
+
+    @Test("An EventSource is asked to come back, others get the problem")
+    func putOff() throws {
+        let stream = try self.refused(acceptsEventStream: true, behindPublish: false)
+        #expect(stream.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(stream.contains("retry: "))
+        #expect(stream.hasSuffix("0\r\n\r\n"))
+        let other = try self.refused(acceptsEventStream: false, behindPublish: false)
+        #expect(other.hasPrefix("HTTP/1.1 503 "))
+        #expect(other.contains("\"code\":\"too_many_credentials\""))
+    }
+
+    @Test("What was asked before is answered before")
+    func order() throws {
+        let sent = try self.refused(acceptsEventStream: true, behindPublish: true)
+        #expect(sent.hasPrefix("HTTP/1.1 201 Created\r\n"))
+        #expect(sent.contains("HTTP/1.1 200 OK\r\n"))
+    }
+}

@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import TickertapeAccess
 import TickertapeCore
 import TickertapeWire
@@ -20,7 +21,7 @@ final class Admission {
     let rules: AdmissionRules
     let authenticator: Authenticator
     let shares: FairShares
-    let limits: Limits
+    private let throttleSecondsMax: Double
     private let policies: @Sendable () -> PolicySet
     /// Those in force, while one of them has a rate.
     private var ratedPolicies: PolicySet?
@@ -35,7 +36,7 @@ final class Admission {
         self.rules = rules
         self.authenticator = authenticator
         self.shares = shares
-        self.limits = limits
+        self.throttleSecondsMax = limits.throttleSecondsMax
         self.policies = policies
         self.refreshPolicies()
     }
@@ -53,11 +54,6 @@ final class Admission {
         guard let access = admitted.access, access.canEnd else { return true }
         return admitted.generation == self.authenticator.generation
             && self.nowMilliseconds < access.expiresMilliseconds
-    }
-
-    /// The share that `access` is counted for; without one, that of the address.
-    func share(of access: Access?, at address: ClientShare) -> ClientShare {
-        access?.client.map { self.shares.share(ofToken: $0) } ?? address
     }
 
     /// The credential of a request, wherever it stands.
@@ -114,9 +110,68 @@ final class Admission {
         return found
     }
 
-    /// What `credential` grants, where it can be told at once.
-    func verdict(on credential: String) -> Verdict? {
-        self.authenticator.known(credential, now: self.nowMilliseconds)
+    // MARK: - Looking at a credential
+
+    /// What `credential` grants; nothing where its signature has to be verified first.
+    func known(_ credential: String) -> CheckedCredential? {
+        // Before it is asked: what changes meanwhile is asked about again.
+        let generation = self.authenticator.generation
+        return self.authenticator.known(credential, now: self.nowMilliseconds).map {
+            CheckedCredential(credential: credential, verdict: $0, generation: generation)
+        }
+    }
+
+    /// Has the signature of `credential` verified off the loop; `then` is called on it.
+    func verify(
+        _ credential: String,
+        on loop: any EventLoop,
+        then: @escaping (CheckedCredential) -> Void
+    ) {
+        let authenticator = self.authenticator
+        let generation = authenticator.generation
+        let now = self.nowMilliseconds
+        loop.makeFutureWithTask { await authenticator.verify(credential, now: now) }
+            .assumeIsolated().whenSuccess { verdict in
+                then(
+                    CheckedCredential(
+                        credential: credential,
+                        verdict: verdict,
+                        generation: generation
+                    )
+                )
+            }
+    }
+
+    /// - Throws: What is wrong with the credential.
+    func admit(
+        _ checked: CheckedCredential,
+        at address: ClientShare
+    ) throws(Problem) -> Admitted {
+        let access: Access
+        switch checked.verdict {
+        case .refused(let problem): throw problem
+        case .granted(let granted): access = granted
+        }
+        // Keys and tokens may have gone while it waited.
+        if let end = self.authenticator.end(of: access, now: self.nowMilliseconds) {
+            throw Problem(end)
+        }
+        return Admitted(
+            access: access,
+            credential: checked.credential,
+            generation: checked.generation,
+            share: access.client.map { self.shares.share(ofToken: $0) } ?? address
+        )
+    }
+
+    /// Who shows no credential.
+    func admitAnonymous(at address: ClientShare) -> Admitted {
+        Admitted(
+            access: self.authenticator.anonymous,
+            credential: nil,
+            generation: self.authenticator.generation,
+            share: address
+        )
     }
 
     // MARK: - What may be done
@@ -155,6 +210,27 @@ final class Admission {
         let seconds = share.publish(bytes: bytes, under: policy)
         if seconds > 0 { throw RateExceeded(seconds: seconds) }
     }
+
+    /// Calls `then` when a client that publishes too fast is listened to again: who does not wait
+    /// by itself costs no more than who does.
+    func throttle(
+        _ excess: RateExceeded,
+        on loop: any EventLoop,
+        then: @escaping () -> Void
+    ) {
+        let seconds = min(excess.seconds, self.throttleSecondsMax)
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(seconds * 1_000_000_000))) {
+            then()
+        }
+    }
+}
+
+/// A credential, and what was found about it.
+struct CheckedCredential {
+    let credential: String
+    let verdict: Verdict
+    /// Of the authenticator, before it was asked.
+    let generation: Int
 }
 
 /// A client publishes too fast.

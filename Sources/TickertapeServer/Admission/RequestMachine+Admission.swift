@@ -40,49 +40,20 @@ extension RequestMachine {
             if let last = self.admitted, last.credential == nil, last.share === address {
                 return .admitted(last)
             }
-            return self.admitted(self.admission.authenticator.anonymous, credential, 0, address)
+            return .admitted(self.remember(self.admission.admitAnonymous(at: address)))
         }
         if let last = self.admitted, let text = last.credential, bytesAreEqual(text, credential),
             self.admission.holds(last)
         {
             return .admitted(last)
         }
-        // Before it is asked: what changes meanwhile is asked again.
-        var generation = self.admission.authenticator.generation
-        let verdict: Verdict?
-        if let verified = self.takeVerified(), bytesAreEqual(verified.credential, credential) {
-            verdict = verified.verdict
-            generation = verified.generation
-        } else {
-            verdict = self.admission.verdict(on: credential)
+        let verified = self.takeVerified().flatMap { verified in
+            bytesAreEqual(verified.credential, credential) ? verified : nil
         }
-        switch verdict {
-        case nil: return .verify(credential)
-        case .refused(let problem): throw problem
-        case .granted(let access):
-            // Keys and tokens may have gone while it waited.
-            let now = self.admission.nowMilliseconds
-            if let end = self.admission.authenticator.end(of: access, now: now) {
-                throw Problem(end)
-            }
-            return self.admitted(access, credential, generation, address)
+        guard let checked = verified ?? self.admission.known(credential) else {
+            return .verify(credential)
         }
-    }
-
-    private mutating func admitted(
-        _ access: Access?,
-        _ credential: String?,
-        _ generation: Int,
-        _ address: ClientShare
-    ) -> Admittance {
-        let admitted = Admitted(
-            access: access,
-            credential: credential,
-            generation: generation,
-            share: self.admission.share(of: access, at: address)
-        )
-        self.remember(admitted)
-        return .admitted(admitted)
+        return .admitted(self.remember(try self.admission.admit(checked, at: address)))
     }
 
     /// Whether who asks may have what is asked for.

@@ -40,27 +40,7 @@ struct TokenCreateCommand: DoorCommand {
             """
     )
 
-    @Option(
-        parsing: .unconditionalSingleValue,
-        help: .init(
-            "Topics it may publish to; may be given \(Grant.patternsMax) times.",
-            valueName: "pattern"
-        ),
-        completion: TopicCompletion.patterns,
-        transform: NameArgument.pattern
-    )
-    var publish: [String] = []
-
-    @Option(
-        parsing: .unconditionalSingleValue,
-        help: .init(
-            "Topics it may follow and read the history of; may be given \(Grant.patternsMax) times.",
-            valueName: "pattern"
-        ),
-        completion: TopicCompletion.patterns,
-        transform: NameArgument.pattern
-    )
-    var subscribe: [String] = []
+    @OptionGroup var grant: GrantOptions
 
     @Option(
         parsing: .unconditional,
@@ -83,16 +63,6 @@ struct TokenCreateCommand: DoorCommand {
     @OptionGroup var door: DoorOptions
 
     func validate() throws {
-        guard !self.publish.isEmpty || !self.subscribe.isEmpty else {
-            throw ValidationError(
-                "Say what it grants: --publish 'stocks/**', --subscribe '**', or both."
-            )
-        }
-        guard max(self.publish.count, self.subscribe.count) <= Grant.patternsMax else {
-            throw ValidationError(
-                "--publish and --subscribe may be given \(Grant.patternsMax) times each."
-            )
-        }
         let bytes = self.note.utf8.count
         guard bytes <= StoredToken.noteBytesMax else {
             throw ValidationError(
@@ -104,8 +74,8 @@ struct TokenCreateCommand: DoorCommand {
 
     func run(_ client: AdminClient) async throws {
         let wanted = TokenRequest(
-            publish: self.publish,
-            subscribe: self.subscribe,
+            publish: self.grant.publish,
+            subscribe: self.grant.subscribe,
             expiresInSeconds: (self.expires ?? .usual).seconds,
             note: self.note
         )

@@ -36,25 +36,7 @@ struct TokenSignCommand: AsyncParsableCommand {
     )
     var algorithm: KeyAlgorithm?
 
-    @Option(
-        parsing: .unconditionalSingleValue,
-        help: .init(
-            "Topics it may publish to; may be given \(Grant.patternsMax) times.",
-            valueName: "pattern"
-        ),
-        transform: NameArgument.pattern
-    )
-    var publish: [String] = []
-
-    @Option(
-        parsing: .unconditionalSingleValue,
-        help: .init(
-            "Topics it may follow and read the history of; may be given \(Grant.patternsMax) times.",
-            valueName: "pattern"
-        ),
-        transform: NameArgument.pattern
-    )
-    var subscribe: [String] = []
+    @OptionGroup var grant: GrantOptions
 
     @Option(
         parsing: .unconditional,
@@ -84,23 +66,13 @@ struct TokenSignCommand: AsyncParsableCommand {
         guard (self.secretFile == nil) != (self.keyFile == nil) else {
             throw ValidationError("Say what signs it: --secret-file or --key-file, one of them.")
         }
-        guard !self.publish.isEmpty || !self.subscribe.isEmpty else {
-            throw ValidationError(
-                "Say what it grants: --publish 'stocks/**', --subscribe '**', or both."
-            )
-        }
-        guard max(self.publish.count, self.subscribe.count) <= Grant.patternsMax else {
-            throw ValidationError(
-                "--publish and --subscribe may be given \(Grant.patternsMax) times each."
-            )
-        }
     }
 
     func run() async throws {
         let now = Int64(Date().timeIntervalSince1970)
         let grant = Grant(
-            publish: try self.publish.map { try TopicPattern($0) },
-            subscribe: try self.subscribe.map { try TopicPattern($0) }
+            publish: try self.grant.publish.map { try TopicPattern($0) },
+            subscribe: try self.grant.subscribe.map { try TopicPattern($0) }
         )
         var draft = TokenSigner.Draft(
             grant: grant,

@@ -26,7 +26,7 @@ struct AdminEventStream: Sendable {
     ///
     /// - Throws: `too_many_streams`.
     func response(to request: Request) throws -> Response {
-        guard !self.backend.log.isEnded(self.filter) else { return .noContent }
+        guard self.backend.log.end(of: self.filter) == nil else { return .noContent }
         let place = try StreamPlace(self.backend.streams)
         let body = ResponseBody { writer in
             defer { place.giveBack() }
@@ -79,7 +79,7 @@ struct AdminEventStream: Sendable {
                     buffer.writeCaughtUp(page.through)
                     told = page.through
                 }
-                if self.backend.log.isEnded(self.filter) {
+                if self.backend.log.end(of: self.filter) != nil {
                     buffer.writeEnd(self.filter, position.cursor)
                     return try await writer.write(buffer)
                 }

@@ -1,12 +1,12 @@
 import NIOCore
 package import TickertapeCore
-import TickertapeLog
+package import TickertapeLog
 import TickertapeWire
 
 /// What becomes of subscriptions when operators remove messages, topics or subscribers.
 extension LoopFanout {
-    /// Whether a filter has nothing but deleted topics; nobody can follow it.
-    package func isEnded(_ filter: TopicFilter) -> Bool { self.log.isEnded(filter) }
+    /// How a filter has ended that has nothing but ended topics.
+    package func end(of filter: TopicFilter) -> FilterEnd? { self.log.end(of: filter) }
 
     /// What was removed is not delivered from memory any more.
     ///
@@ -24,7 +24,7 @@ extension LoopFanout {
             // Who watches from outside wants to know.
             if !audience.waiters.isEmpty { self.markDirty(audience) }
             // It may exist again by now: who follows it alone has still seen its end.
-            let hasEnded = audience.onlyTopic != nil || self.log.isEnded(audience.filter)
+            let hasEnded = audience.onlyTopic != nil || self.log.end(of: audience.filter) != nil
             guard hasEnded else { continue }
             for subscription in self.members(of: audience) { self.end(subscription, with: topic) }
         }
@@ -46,7 +46,8 @@ extension LoopFanout {
     func writeEnds(atMost most: Int) -> Int {
         var written = 0
         while written < most, let (subscription, topic) = self.ending.popFirst() {
-            subscription.transport?.end(.deleted(topic))
+            let end = TopicEnd(topic: topic, reason: .deleted, lastID: 0, timeMilliseconds: 0)
+            subscription.transport?.end(.ended(end))
             written += 1
         }
         return written

@@ -133,6 +133,7 @@ package final class LoopFanout: @unchecked Sendable {
         case .deleted(let topic, let through):
             self.forget(topic, through: through)
             self.end(topic)
+        case .ended: break
         }
     }
 
@@ -179,7 +180,7 @@ package final class LoopFanout: @unchecked Sendable {
         let audience = self.audience(for: filter)
         // Asked now that this loop will learn of every deletion to come: either it has ended, or
         // its end will be announced.
-        let lastTopic = self.log.isEnded(filter) ? filter.exactTopics?.last : nil
+        let lastTopic = self.log.end(of: filter)?.last.topic
         audience.memberCount += 1
         let subscription = Subscription(
             audience: audience,
@@ -377,7 +378,7 @@ extension LoopFanout: NIOScheduledCallbackHandler {
 extension SubscriptionEnd {
     package var retryMilliseconds: Int64 {
         switch self {
-        case .draining, .disconnected, .deleted: jitteredRetryMilliseconds()
+        case .draining, .disconnected, .ended: jitteredRetryMilliseconds()
         case .logUnavailable: overloadRetryMilliseconds()
         }
     }

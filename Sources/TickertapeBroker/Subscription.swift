@@ -50,8 +50,8 @@ package enum SubscriptionEnd: Equatable, Sendable {
     case logUnavailable
     /// An operator wants it to come back.
     case disconnected
-    /// There is nothing left to follow; this was the last topic of its filter.
-    case deleted(TopicName)
+    /// There is nothing left to follow; this was the last topic of its filter to end.
+    case ended(TopicEnd)
 }
 
 /// One cursor over the log, and the machine that moves it.

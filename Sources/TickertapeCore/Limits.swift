@@ -48,6 +48,27 @@ package struct Limits: Sendable {
     /// Open files kept for the log and the process itself.
     package var reservedFilesCount = 128
 
+    // Publishing many messages with one request.
+
+    /// Messages of one streaming publish that wait for their answer; then it is not read on.
+    package var streamedMessagesMax = 1_024
+    /// The same in bytes.
+    package var streamedBytesMax = 1_048_576
+    /// Bytes of answers a client of a streaming publish has not taken; then it is not read on.
+    package var streamedAnswerBytesMax = 1_048_576
+    /// Seconds a streaming publish may send nothing; then it is answered 408 and ends.
+    ///
+    /// Long: a model that thinks sends nothing. Option `--publish-stream-timeout`.
+    package var streamedIdleSeconds = 600.0
+    /// Bytes of one line or event of a streaming publish; above, 413 `message_too_large`.
+    ///
+    /// A payload of any size that is taken fits, with each byte escaped as `\\u0000`.
+    package var lineBytesMax: Int { self.messageBytesMax * 6 + 65_536 }
+    /// Messages of an atomic batch; more are answered 413 `batch_too_large`.
+    package var atomicMessagesMax = 1_024
+    /// A larger body of an atomic batch is answered 413 `batch_too_large`.
+    package var atomicBytesMax = 4_194_304
+
     // The log.
 
     /// Messages that wait for the writer; then 503 `queue_full`.
@@ -144,6 +165,11 @@ package struct Limits: Sendable {
     package var historyWaitSecondsMax = 60.0
 
     // Subscriptions.
+
+    /// Payload bytes of one event that joins several messages; at least one message is in it.
+    package var coalescedBytesMax = 65_536
+    /// Messages of one page that is read to be joined.
+    package var coalescedMessagesMax = 8_192
 
     /// Topics and patterns of one stream; more are answered 400.
     package var topicsPerStreamMax = 128

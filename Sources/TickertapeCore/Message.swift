@@ -46,19 +46,40 @@ package struct Draft: Sendable {
     package let data: String
     /// Makes a retry return the first answer; scoped to the topic.
     package let idempotencyKey: String?
+    /// Whether the topic ends with it.
+    package let end: DraftEnd
+    /// Stored only if this holds when its turn comes.
+    package let condition: PublishCondition?
+    /// Those it comes after: once one of them was not stored, it is not either.
+    package let sequence: PublishSequence?
 
     package init(
         topic: TopicName,
         event: String? = nil,
         key: String? = nil,
         data: String,
-        idempotencyKey: String? = nil
+        idempotencyKey: String? = nil,
+        end: DraftEnd = .none,
+        condition: PublishCondition? = nil,
+        sequence: PublishSequence? = nil
     ) {
         self.topic = topic
         self.event = event
         self.key = key
         self.data = data
         self.idempotencyKey = idempotencyKey
+        self.end = end
+        self.condition = condition
+        self.sequence = sequence
+    }
+
+    /// Ends a topic without a message; one that does not exist is created, and has ended.
+    package static func end(
+        _ topic: TopicName,
+        reason: TopicEnd.Reason,
+        sequence: PublishSequence? = nil
+    ) -> Draft {
+        Draft(topic: topic, data: "", end: .withoutMessage(reason), sequence: sequence)
     }
 
     /// What the draft costs in the write queue, about.

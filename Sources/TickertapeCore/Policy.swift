@@ -10,6 +10,8 @@ package struct Policy: Hashable, Sendable {
     package var maxMessages: Int64?
     /// The bytes of payload (`data` alone) of a topic that are kept; at least 1.
     package var maxBytes: Int64?
+    /// Topics that ended longer ago are deleted; at least 1.
+    package var removesEndedAfterSeconds: Int64?
     /// A larger payload is refused; the broker's own limit applies besides.
     package var maxMessageBytes: Int?
     /// The messages a second that one client may publish to the topics of the pattern, together.
@@ -30,6 +32,7 @@ package struct Policy: Hashable, Sendable {
         maxAgeSeconds: Int64? = nil,
         maxMessages: Int64? = nil,
         maxBytes: Int64? = nil,
+        removesEndedAfterSeconds: Int64? = nil,
         maxMessageBytes: Int? = nil,
         maxPublishesPerSecond: Double? = nil,
         maxPublishBytesPerSecond: Double? = nil,
@@ -40,6 +43,7 @@ package struct Policy: Hashable, Sendable {
         self.maxAgeSeconds = maxAgeSeconds
         self.maxMessages = maxMessages
         self.maxBytes = maxBytes
+        self.removesEndedAfterSeconds = removesEndedAfterSeconds
         self.maxMessageBytes = maxMessageBytes
         self.maxPublishesPerSecond = maxPublishesPerSecond
         self.maxPublishBytesPerSecond = maxPublishBytesPerSecond

@@ -9,4 +9,6 @@ package enum Announcement: Sendable {
     case purged(TopicName, through: Int64)
     /// A topic was deleted with everything in it, up to this id; it may be created again later.
     case deleted(TopicName, through: Int64)
+    /// A topic has ended: after the batch with its last message, if it ended with one.
+    case ended(TopicEnd)
 }

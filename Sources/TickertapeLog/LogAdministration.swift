@@ -42,6 +42,16 @@ package protocol LogAdministration: AnyObject, Sendable {
     /// - Returns: Nothing when there is no such topic.
     func deleteTopic(_ topic: TopicName) async throws(LogError) -> TopicRemoval?
 
+    /// Ends a topic without a further message; one that has ended before stays as it is.
+    ///
+    /// - Returns: How it has ended; nothing when there is no such topic.
+    func endTopic(_ topic: TopicName, reason: TopicEnd.Reason) async throws(LogError) -> TopicEnd?
+
+    /// Lets a topic that has ended take messages again.
+    ///
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    func reopenTopic(_ topic: TopicName) async throws(LogError) -> Bool?
+
     /// Removes the messages of a topic with smaller ids, visible and freed as with `deleteTopic`.
     ///
     /// - Returns: Nothing when there is no such topic.
@@ -131,6 +141,8 @@ package struct TopicTable: Sendable {
     package var bytesIn: [Int64] = []
     /// Stands for a topic that was deleted and not created again.
     package var isDeleted: [Bool] = []
+    /// How topics have ended that have, and were not deleted, by their number.
+    package var ends: [Int64: TopicEnd] = [:]
 
     package init() {}
 }

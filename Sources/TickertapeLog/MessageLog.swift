@@ -12,12 +12,12 @@ package protocol MessageLog: AnyObject, Sendable {
     /// Whether the last attempt to commit succeeded.
     var isWritable: Bool { get }
 
-    /// Whether a filter has nothing but topics that were deleted and not created again: whoever
-    /// follows it is told that it has ended.
+    /// How a filter has ended that has nothing but topics that have ended, or were deleted and not
+    /// created again: whoever follows it is told so, once it has all messages.
     ///
-    /// True before the last of these deletions is announced, so that who asks and then waits for
-    /// announcements misses none. Costs next to nothing, above all while nothing is deleted.
-    func isEnded(_ filter: TopicFilter) -> Bool
+    /// There before the last of these ends is announced, so that who asks and then waits for
+    /// announcements misses none. Costs next to nothing, above all while no topic has ended.
+    func end(of filter: TopicFilter) -> FilterEnd?
 
     /// Calls `observer` with every batch once it is durable, in the order of ids, and with what
     /// operators removed, one at a time, on a thread of the log. Set once, before the first append.
@@ -33,9 +33,16 @@ package protocol MessageLog: AnyObject, Sendable {
 
     /// Appends admitted drafts in order, all in one transaction.
     ///
+    /// If they are `atomic`, all are stored or none: the first that is not has the reason as its
+    /// result, all others `skipped`.
+    ///
     /// `completion` is called once, after the commit, on a thread of the log, in the order of the
     /// calls to `append`, with one result a draft.
-    func append(_ drafts: [Draft], completion: @escaping @Sendable ([AppendResult]) -> Void)
+    func append(
+        _ drafts: [Draft],
+        atomic: Bool,
+        completion: @escaping @Sendable ([AppendResult]) -> Void
+    )
 
     /// Reads the messages after a cursor that a filter selects, oldest first.
     ///
@@ -100,8 +107,29 @@ package enum AppendResult: Equatable, Sendable {
     case idempotencyKeyReused
     /// A policy does not take it; the others of its transaction are stored.
     case refused(PublishRefusal)
+    /// A draft without a message: its topic has ended, now or before.
+    case ended(TopicEnd)
+    /// Not stored: its topic has ended before.
+    case topicEnded(TopicEnd)
+    /// Not stored: its condition does not hold; this is the last id of the topic.
+    case conditionFailed(lastID: Int64)
+    /// Not stored, because another of its sequence or its atomic batch was not.
+    case skipped
     /// Not stored.
     case failed(LogError)
+}
+
+/// How a filter has ended.
+package struct FilterEnd: Hashable, Sendable {
+    /// That of the topic that ended last.
+    package let last: TopicEnd
+    /// Who has this cursor or a later one has all messages.
+    package let lastID: Int64
+
+    package init(last: TopicEnd, lastID: Int64) {
+        self.last = last
+        self.lastID = lastID
+    }
 }
 
 /// Why the log could not do something.
@@ -179,4 +207,12 @@ package struct TailStart: Sendable {
 extension MessageLog {
     /// The same for those who give up when there is no room.
     package func admit(_ draft: Draft) -> Bool { self.admit(draft, asksAgain: false) }
+
+    /// The same for drafts that do not depend on each other.
+    package func append(
+        _ drafts: [Draft],
+        completion: @escaping @Sendable ([AppendResult]) -> Void
+    ) {
+        self.append(drafts, atomic: false, completion: completion)
+    }
 }

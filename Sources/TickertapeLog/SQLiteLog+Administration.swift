@@ -37,6 +37,17 @@ extension SQLiteLog: LogAdministration {
         try await self.write { writer throws(LogError) in try writer.deleteTopic(topic) }
     }
 
+    package func endTopic(
+        _ topic: TopicName,
+        reason: TopicEnd.Reason
+    ) async throws(LogError) -> TopicEnd? {
+        throw .unavailable("not yet")
+    }
+
+    package func reopenTopic(_ topic: TopicName) async throws(LogError) -> Bool? {
+        throw .unavailable("not yet")
+    }
+
     package func purgeTopic(
         _ topic: TopicName,
         before id: Int64

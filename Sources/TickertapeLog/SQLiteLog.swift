@@ -65,8 +65,8 @@ package final class SQLiteLog: MessageLog {
     package var head: Int64 { self.shared.head.load(ordering: .acquiring) }
     package var isWritable: Bool { self.shared.isWritable.load(ordering: .relaxed) }
 
-    package func isEnded(_ filter: TopicFilter) -> Bool {
-        self.shared.catalog.isEnded(filter)
+    package func end(of filter: TopicFilter) -> FilterEnd? {
+        self.shared.catalog.end(of: filter)
     }
 
     package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
@@ -81,6 +81,7 @@ package final class SQLiteLog: MessageLog {
 
     package func append(
         _ drafts: [Draft],
+        atomic: Bool,
         completion: @escaping @Sendable ([AppendResult]) -> Void
     ) {
         precondition(!drafts.isEmpty, "a submission has at least one draft")

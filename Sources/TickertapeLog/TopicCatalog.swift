@@ -126,15 +126,18 @@ final class TopicCatalog: Sendable {
         }
     }
 
-    /// Whether a filter has nothing but deleted topics.
-    func isEnded(_ filter: TopicFilter) -> Bool {
+    /// How a filter has ended that has nothing but topics that were deleted.
+    func end(of filter: TopicFilter) -> FilterEnd? {
         let hasDeleted = self.topics.withLock { $0.totals.topics < $0.table.names.count }
-        guard hasDeleted, let exact = filter.exactTopics else { return false }
-        return self.topics.withLock { topics in
+        guard hasDeleted, let exact = filter.exactTopics, let last = exact.last else { return nil }
+        let isEnded = self.topics.withLock { topics in
             exact.allSatisfy { name in
                 topics.indexByName[name].map { topics.table.isDeleted[$0] } ?? false
             }
         }
+        guard isEnded else { return nil }
+        let end = TopicEnd(topic: last, reason: .deleted, lastID: 0, timeMilliseconds: 0)
+        return FilterEnd(last: end, lastID: 0)
     }
 
     func setDeleted(_ number: Int64, _ isDeleted: Bool) {

@@ -191,17 +191,17 @@ extension ConnectionHandler: PublishReply {
         guard let topic = answer.topic else { preconditionFailure("this was no publish") }
         let isLast = offset == self.answers.count - 1 && self.held.isEmpty
         let written =
-            switch result {
-            case .stored(let id):
-                self.published("201 Created", id: id, topic: topic, answer.end, isLast: isLast)
-            case .alreadyStored(let id):
-                self.published("200 OK", id: id, topic: topic, answer.end, isLast: isLast)
-            case .idempotencyKeyReused:
-                self.problem(.idempotencyKeyReused, answer.end, isLast: isLast)
-            case .refused(let refusal):
-                self.problem(Problem(refusal), answer.end, isLast: isLast)
-            case .failed(let error):
-                self.problem(Problem(error, self.server), answer.end, isLast: isLast)
+            switch PublishOutcome(result, topic, self.server) {
+            case .published(let id, let isRepeated):
+                self.published(
+                    isRepeated ? "200 OK" : "201 Created",
+                    id: id,
+                    topic: topic,
+                    answer.end,
+                    isLast: isLast
+                )
+            case .ended(let end): self.problem(Problem(end), answer.end, isLast: isLast)
+            case .refused(let problem): self.problem(problem, answer.end, isLast: isLast)
             }
         self.answers[index].written = written
     }

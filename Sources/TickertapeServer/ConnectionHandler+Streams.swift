@@ -6,7 +6,7 @@ import TickertapeWire
 /// How a connection becomes an event stream or a WebSocket.
 extension ConnectionHandler {
     func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
-        if self.server.fanout.isEnded(query.filter) {
+        if self.server.fanout.end(of: query.filter) != nil {
             // The one answer but 200 that an EventSource takes as it is meant: stop.
             self.finishWithoutContent(end)
             return

@@ -106,7 +106,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         guard let context = self.context, !self.isEnding else { return }
         let bytes =
             switch reason {
-            case .deleted(let topic): self.framing.end(of: topic)
+            case .ended(let end): self.framing.end(of: end.topic)
             case .draining, .logUnavailable, .disconnected:
                 self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
             }

@@ -43,7 +43,7 @@ extension WebSocketHandler {
             tellsCaughtUp: true
         )
         try self.server.admission.checkSubscribe(self.admitted.access, to: query.filter)
-        guard !self.server.fanout.isEnded(query.filter) else {
+        guard self.server.fanout.end(of: query.filter) == nil else {
             throw Problem(.topicDeleted, "all topics of this subscription were deleted")
         }
         let subscription = WebSocketSubscription(
@@ -164,12 +164,11 @@ extension WebSocketHandler: PublishReply {
         precondition(number == self.firstNumber, "the log answers in the order of appends")
         self.firstNumber += 1
         let publish = self.unanswered.removeFirst()
-        switch result {
-        case .stored(let id): self.answer(publish, id: id, isRepeated: false)
-        case .alreadyStored(let id): self.answer(publish, id: id, isRepeated: true)
-        case .idempotencyKeyReused: self.answer(publish, .idempotencyKeyReused)
-        case .refused(let refusal): self.answer(publish, Problem(refusal))
-        case .failed(let error): self.answer(publish, Problem(error, self.server))
+        switch PublishOutcome(result, publish.topic, self.server) {
+        case .published(let id, let isRepeated):
+            self.answer(publish, id: id, isRepeated: isRepeated)
+        case .ended(let end): self.answer(publish, Problem(end))
+        case .refused(let problem): self.answer(publish, problem)
         }
         if self.machine.answered(bytes: publish.bytes) == .farewell { self.sayFarewell() }
     }

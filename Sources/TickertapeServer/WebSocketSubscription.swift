@@ -1,5 +1,6 @@
 import NIOCore
 import TickertapeBroker
+import TickertapeCore
 import TickertapeWire
 
 /// One of the subscriptions of a WebSocket.
@@ -53,7 +54,7 @@ final class WebSocketSubscription: SubscriptionTransport {
         case .logUnavailable: self.connection?.close(.internalError, "the log cannot be read")
         case .disconnected:
             self.connection?.close(.serviceRestart, "an operator has ended this connection")
-        case .deleted(let topic): self.connection?.end(self, with: topic)
+        case .ended(let end): self.connection?.end(self, with: end.topic)
         }
     }
 

@@ -31,6 +31,11 @@ package struct Problem: Error, Sendable, Equatable {
         case unsupportedCharset = "unsupported_charset"
         case unsupportedContentEncoding = "unsupported_content_encoding"
         case unsupportedMediaType = "unsupported_media_type"
+        case topicEnded = "topic_ended"
+        case preconditionFailed = "precondition_failed"
+        case batchTooLarge = "batch_too_large"
+        case incompleteEvent = "incomplete_event"
+        case notStored = "not_stored"
         case expectationFailed = "expectation_failed"
         case idempotencyKeyReused = "idempotency_key_reused"
         case headersTooLarge = "headers_too_large"
@@ -62,6 +67,8 @@ package struct Problem: Error, Sendable, Equatable {
     package var retryAfterSeconds: Int?
     /// Methods for `Allow`, with 405.
     package var allow: String?
+    /// The line of the body it is about, counted from 1.
+    package var line: Int?
 
     package init(
         _ code: Code,
@@ -84,6 +91,10 @@ package struct Problem: Error, Sendable, Equatable {
         buffer.writeJSON(string: self.code.title)
         buffer.writeStaticString(",\"detail\":")
         buffer.writeJSON(string: self.detail)
+        if let line = self.line {
+            buffer.writeStaticString(",\"line\":")
+            buffer.writeDecimal(Int64(line))
+        }
         buffer.writeStaticString("}")
     }
 }
@@ -94,17 +105,19 @@ extension Problem.Code {
         switch self {
         case .badRequest, .badPercentEncoding, .invalidTopic, .invalidPattern,
             .invalidParameter, .unknownParameter, .repeatedParameter, .tooManyTopics,
-            .invalidBody, .badHandshake, .invalidCommand, .unknownCommand, .tooManySubscriptions:
+            .invalidBody, .incompleteEvent, .badHandshake, .invalidCommand, .unknownCommand,
+            .tooManySubscriptions:
             400
         case .unauthorized, .invalidToken: 401
         case .forbidden, .forbiddenOrigin, .forbiddenHost: 403
         case .notFound, .messageNotFound, .topicNotFound, .unknownSubscription: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .subscriptionExists: 409
+        case .subscriptionExists, .topicEnded, .notStored: 409
         case .topicDeleted: 410
         case .lengthRequired: 411
-        case .messageTooLarge, .bodyTooLarge: 413
+        case .preconditionFailed: 412
+        case .messageTooLarge, .bodyTooLarge, .batchTooLarge: 413
         case .uriTooLong: 414
         case .notUTF8, .unsupportedCharset, .unsupportedContentEncoding, .unsupportedMediaType:
             415
@@ -149,6 +162,11 @@ extension Problem.Code {
         case .unsupportedCharset: "The charset is not UTF-8"
         case .unsupportedContentEncoding: "The body is encoded"
         case .unsupportedMediaType: "This media type is not taken here"
+        case .topicEnded: "The topic has ended"
+        case .preconditionFailed: "The condition of this publish does not hold"
+        case .batchTooLarge: "The batch is too large"
+        case .incompleteEvent: "The body ends in the middle of an event"
+        case .notStored: "Nothing of this batch was stored"
         case .expectationFailed: "This expectation cannot be met"
         case .idempotencyKeyReused: "The idempotency key was used for another message"
         case .headersTooLarge: "The header is too large"

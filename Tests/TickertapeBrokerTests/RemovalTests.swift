@@ -169,7 +169,7 @@ struct RemovalTests {
             fixture.runReading()
             #expect(transport.endings == [.deleted(try TopicName("a"))])
             #expect(!subscription.isOpen)
-            #expect(fixture.fanout.isEnded(subscription.audience.filter))
+            #expect(fixture.fanout.end(of: subscription.audience.filter) != nil)
         }
     }
 
@@ -206,5 +206,11 @@ struct RemovalTests {
         fixture.run()
         #expect(transports.allSatisfy { $0.endings.count == 1 })
         #expect(held.allSatisfy { !$0.isOpen })
+    }
+}
+
+extension SubscriptionEnd {
+    fileprivate static func deleted(_ topic: TopicName) -> SubscriptionEnd {
+        .ended(TopicEnd(topic: topic, reason: .deleted, lastID: 0, timeMilliseconds: 0))
     }
 }

@@ -99,7 +99,9 @@ final class SimulatedConnection: SubscriptionTransport {
     func open(_ filter: TopicFilter, _ start: StartPosition) {
         self.topics = filter.exactTopics
         // A deletion that was not announced yet is told to those who come.
-        if !self.fanout.isEnded(filter) { self.deletionsBefore = self.ledger.history.deletions }
+        if self.fanout.end(of: filter) == nil {
+            self.deletionsBefore = self.ledger.history.deletions
+        }
         self.subscription = self.fanout.subscribe(
             to: filter,
             from: start,
@@ -138,7 +140,7 @@ final class SimulatedConnection: SubscriptionTransport {
         self.isEnded = true
         switch reason {
         case .logUnavailable: break
-        case .deleted(let topic): self.wrong = self.wrong ?? self.objection(toEndOf: topic)
+        case .ended(let end): self.wrong = self.wrong ?? self.objection(toEndOf: end.topic)
         case .draining, .disconnected: self.wrong = self.wrong ?? "ended for \(reason)"
         }
         self.closeSubscription()

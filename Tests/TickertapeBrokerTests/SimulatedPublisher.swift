@@ -50,7 +50,8 @@ final class SimulatedPublisher: PublishReply {
             if id <= self.lastID { self.wrong = self.wrong ?? "\(id) after \(self.lastID)" }
             self.lastID = id
         case .failed: break
-        case .alreadyStored, .idempotencyKeyReused, .refused:
+        case .alreadyStored, .idempotencyKeyReused, .refused, .ended, .topicEnded,
+            .conditionFailed, .skipped:
             self.wrong = self.wrong ?? "\(number) is answered with \(result)"
         }
         if outstanding.publishesAgain { self.again.append(outstanding.draft) }

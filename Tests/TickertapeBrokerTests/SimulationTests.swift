@@ -60,7 +60,7 @@ struct SimulationTests {
     private func expectNothingMissing(_ simulation: Simulation) {
         for client in simulation.clients {
             let isOpen = client.connection.map { !$0.isEnded } ?? false
-            if isOpen == simulation.log.isEnded(client.filter) {
+            if isOpen == (simulation.log.end(of: client.filter) != nil) {
                 let filter = "\(client.filter.patterns)"
                 simulation.check(
                     isOpen ? "a stream of deleted \(filter)" : "no connection for \(filter)"

@@ -96,23 +96,23 @@ struct LogAdministrationTests {
         let folder = try LogFolder()
         try await folder.withLog { log async throws in
             #expect(await log.append(try draft("a"), try draft("b")).count == 2)
-            #expect(!log.isEnded(one))
+            #expect(log.end(of: one) == nil)
             _ = try await log.deleteTopic(try TopicName("a"))
-            #expect(log.isEnded(one))
-            #expect(!log.isEnded(two))
+            #expect(log.end(of: one) != nil)
+            #expect(log.end(of: two) == nil)
             _ = try await log.deleteTopic(try TopicName("b"))
-            #expect(log.isEnded(two))
+            #expect(log.end(of: two) != nil)
             for patterns in [["*"], ["a", "*"], ["never"], ["a", "never"]] {
                 let other = TopicFilter(try patterns.map { try TopicPattern($0) })
-                #expect(!log.isEnded(other), "\(patterns)")
+                #expect(log.end(of: other) == nil, "\(patterns)")
             }
         }
         try await folder.withLog { log async throws in
-            #expect(log.isEnded(two), "also after a restart")
+            #expect(log.end(of: two) != nil, "also after a restart")
             #expect(await log.append(try draft("b")) == [.stored(id: 3)])
-            #expect(!log.isEnded(two))
+            #expect(log.end(of: two) == nil)
             #expect(try await log.createTopic(try TopicName("a")))
-            #expect(!log.isEnded(one))
+            #expect(log.end(of: one) == nil)
         }
     }
 

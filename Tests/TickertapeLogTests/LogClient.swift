@@ -139,6 +139,7 @@ final class Told: Sendable {
         case results(Int, [AppendResult])
         /// A purge or a deletion, its topic, and the last id of it.
         case removal(String)
+        case ended(TopicName, TopicEnd.Reason)
     }
 
     private let calls = Mutex(0)
@@ -165,6 +166,7 @@ final class Told: Sendable {
                     state.events.append(.removal("purged \(topic) \(id)"))
                 case .deleted(let topic, let id):
                     state.events.append(.removal("deleted \(topic) \(id)"))
+                case .ended(let end): state.events.append(.ended(end.topic, end.reason))
                 }
             }
         }

@@ -78,7 +78,7 @@ enum MessageLogContract {
                 nextCall += 1
                 answered += results.compactMap(\.storedID)
                 #expect(answered.count <= announced.count, "announced before it is answered")
-            case .removal: Issue.record("nobody has removed anything")
+            case .removal, .ended: Issue.record("nobody has removed or ended anything")
             }
         }
         #expect(nextCall == callCount, "each call has one answer")

@@ -69,9 +69,12 @@ struct SimulatedContents: Sendable {
         return removed
     }
 
-    func isEnded(_ filter: TopicFilter) -> Bool {
-        guard let topics = filter.exactTopics else { return false }
-        return topics.allSatisfy { self.deleted.contains($0) }
+    func end(of filter: TopicFilter) -> FilterEnd? {
+        guard let topics = filter.exactTopics, let last = topics.last,
+            topics.allSatisfy({ self.deleted.contains($0) })
+        else { return nil }
+        let end = TopicEnd(topic: last, reason: .deleted, lastID: 0, timeMilliseconds: 0)
+        return FilterEnd(last: end, lastID: 0)
     }
 
     func page(_ request: PageRequest, examinedMax: Int) -> Page {

@@ -57,8 +57,8 @@ package final class SimulatedLog: MessageLog {
     package var head: Int64 { self.state.withLock { $0.contents.head } }
     package var isWritable: Bool { self.state.withLock { !$0.isFailing } }
 
-    package func isEnded(_ filter: TopicFilter) -> Bool {
-        self.state.withLock { $0.contents.isEnded(filter) }
+    package func end(of filter: TopicFilter) -> FilterEnd? {
+        self.state.withLock { $0.contents.end(of: filter) }
     }
 
     package func announce(to observer: @escaping @Sendable (Announcement) -> Void) {
@@ -78,6 +78,7 @@ package final class SimulatedLog: MessageLog {
 
     package func append(
         _ drafts: [Draft],
+        atomic: Bool,
         completion: @escaping @Sendable ([AppendResult]) -> Void
     ) {
         precondition(!drafts.isEmpty, "a submission has at least one draft")

@@ -91,6 +91,9 @@ extension AppendResult {
                 "this idempotency key came with other content before; use a new one"
             )
         case .refused(let refusal): throw AdminProblem(Problem(refusal))
+        case .ended(let end), .topicEnded(let end): throw AdminProblem(Problem(end))
+        case .conditionFailed, .skipped:
+            preconditionFailure("messages of the door depend on nothing")
         case .failed(let error): throw AdminProblem(error)
         }
     }

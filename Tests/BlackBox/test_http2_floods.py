@@ -19,6 +19,8 @@ CUT_OFF, HELD_BACK, TAKEN = "cut off", "not read any more", "taken"
 MEBIBYTE = 1_048_576
 # A server may go on reading for a while after it has given up, so that its last word arrives.
 SECONDS = 6
+# For an event and an answer, on a machine with several times as much to do as it has cores.
+OTHERS_SECONDS_MAX = 5
 # What the kernels of both ends hold of a connection that is not read any more.
 FLOOD_BYTES_MAX = 24 * MEBIBYTE
 
@@ -34,11 +36,11 @@ def beside_others(broker):
         assert broker.resident_bytes - before < 32 * MEBIBYTE
         began = time.monotonic()
         number = broker.publish("polite", "x")
-        assert stream.next(2) == (number, "message", "x")
-        sibling.wait_until(lambda: followed.events, 2)
+        assert stream.next() == (number, "message", "x")
+        sibling.wait_until(lambda: followed.events)
         assert followed.events[0].id == number and not followed.is_over
         assert sibling.request("GET", topic_path("polite")).status == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < OTHERS_SECONDS_MAX
     broker.check_serving()
 
 

@@ -74,12 +74,15 @@ package struct Draft: Sendable {
     }
 
     /// Ends a topic without a message; one that does not exist is created, and has ended.
+    ///
+    /// Not for `deleted`, which is no end that a publisher or a reader can ask for.
     package static func end(
         _ topic: TopicName,
         reason: TopicEnd.Reason,
         sequence: PublishSequence? = nil
     ) -> Draft {
-        Draft(topic: topic, data: "", end: .withoutMessage(reason), sequence: sequence)
+        precondition(reason != .deleted, "topics are deleted by operators")
+        return Draft(topic: topic, data: "", end: .withoutMessage(reason), sequence: sequence)
     }
 
     /// What the draft costs in the write queue, about.

@@ -51,9 +51,10 @@ package struct Policy: Hashable, Sendable {
         self.description = description
     }
 
-    /// Whether it removes messages at all.
+    /// Whether it removes anything at all: messages, or topics that have ended.
     package var hasRetention: Bool {
         self.maxAgeSeconds != nil || self.maxMessages != nil || self.maxBytes != nil
+            || self.removesEndedAfterSeconds != nil
     }
 
     /// Whether it bounds how fast a client publishes.

@@ -11,6 +11,7 @@ enum DatabaseFile {
         ("0001_messages", PackageResources._001_messages_sql),
         ("0002_policies", PackageResources._002_policies_sql),
         ("0003_tokens", PackageResources._003_tokens_sql),
+        ("0004_topic_ends", PackageResources._004_topic_ends_sql),
     ]
 
     /// How long a connection waits for another that writes.

@@ -47,7 +47,7 @@ package protocol LogAdministration: AnyObject, Sendable {
     /// - Returns: How it has ended; nothing when there is no such topic.
     func endTopic(_ topic: TopicName, reason: TopicEnd.Reason) async throws(LogError) -> TopicEnd?
 
-    /// Lets a topic that has ended take messages again.
+    /// Lets a topic that has ended take messages again; nobody is told.
     ///
     /// - Returns: `false` when it had not ended; nothing when there is no such topic.
     func reopenTopic(_ topic: TopicName) async throws(LogError) -> Bool?
@@ -76,7 +76,8 @@ package protocol LogAdministration: AnyObject, Sendable {
     /// When the first message after a cursor was committed; nothing when there is none.
     func time(after cursor: Int64) async throws(LogError) -> Int64?
 
-    /// What retention would remove now if these policies were in force; nothing is removed.
+    /// What retention would remove now if these policies were in force, topics that ended long ago
+    /// with everything in them included; nothing is removed.
     func planRetention(_ policies: PolicySet) async throws(LogError) -> [TopicRemoval]
 
     /// Counters and sizes.
@@ -189,7 +190,8 @@ package struct LogStatistics: Sendable {
     package var bytesIn: Int64 = 0
     /// Publishes answered with the earlier id of their idempotency key.
     package var repeatsIn: Int64 = 0
-    /// Publishes that were refused by a policy, a reused key, or because the log failed.
+    /// Publishes that were refused by a policy, a reused key, the end of their topic, their
+    /// condition, or because the log failed.
     package var refusals: Int64 = 0
 
     package var queuedMessages = 0

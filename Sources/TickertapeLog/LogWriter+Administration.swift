@@ -65,14 +65,44 @@ extension LogWriter {
             messages: standing.messages,
             bytes: standing.bytes
         )
+        var end: TopicEnd?
         try self.change { writer throws(SQLiteFailure) in
-            try writer.retention.write(purge)
-            try writer.retention.setDeleted(found.number)
+            let deleted = TopicEnd.deleted(
+                topic,
+                atMilliseconds: writer.transaction.timeMilliseconds
+            )
+            try writer.retention.write(purge, deleted)
+            end = deleted
         }
-        self.shared.catalog.setDeleted(found.number, true)
-        self.take(purge)
+        guard let end else { preconditionFailure("a topic that was deleted has an end") }
+        self.retention.take(.init(purge: purge, end: end))
+        self.count(purge)
         self.shared.announce(.deleted(topic, through: purge.through))
         return self.removal(topic, purge)
+    }
+
+    /// - Returns: Nothing when there is no such topic.
+    func endTopic(_ topic: TopicName, _ reason: TopicEnd.Reason) throws(LogError) -> TopicEnd? {
+        guard let found = self.shared.catalog.find(topic), !found.isDeleted else { return nil }
+        if let known = self.shared.catalog.end(of: found.number) { return known }
+        let lastID = self.retention.standing(of: found.number).lastID
+        var end: TopicEnd?
+        try self.change { writer throws(SQLiteFailure) in
+            end = try writer.transaction.end(found.number, topic, reason, lastID)
+        }
+        return end
+    }
+
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    func reopenTopic(_ topic: TopicName) throws(LogError) -> Bool? {
+        guard let found = self.shared.catalog.find(topic), !found.isDeleted else { return nil }
+        guard found.hasEnded else { return false }
+        try self.change { writer throws(SQLiteFailure) in
+            try writer.transaction.reopen(found.number)
+        }
+        self.shared.catalog.revive(found.number)
+        self.retention.reopened(found.number)
+        return true
     }
 
     /// What a purge is about: all of the topic, which is counted already, or a part that is not.
@@ -151,13 +181,13 @@ extension LogWriter {
     ) throws(LogError) -> TopicRemoval {
         guard purge.messages > 0 else { return self.removal(topic, purge) }
         try self.change { writer throws(SQLiteFailure) in try writer.retention.write(purge) }
-        self.take(purge)
+        self.retention.take(purge)
+        self.count(purge)
         self.shared.announce(.purged(topic, through: purge.through))
         return self.removal(topic, purge)
     }
 
-    private func take(_ purge: Retention.Purge) {
-        self.retention.take(purge)
+    private func count(_ purge: Retention.Purge) {
         let dueCount = self.retention.dueCount
         self.shared.counters.withLock { counters in
             counters.messagesRemoved += purge.messages

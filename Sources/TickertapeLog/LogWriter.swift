@@ -138,6 +138,12 @@ final class LogWriter {
 
     private func insert(_ submission: WriteQueue.Submission) {
         self.answered.append(submission)
+        guard !submission.isAtomic else {
+            guard self.failure == nil else { return }
+            return self.attempt { writer throws(SQLiteFailure) in
+                try writer.transaction.insert(atomically: submission.drafts)
+            }
+        }
         for draft in submission.drafts where self.failure == nil {
             self.attempt { writer throws(SQLiteFailure) in
                 try writer.transaction.insert(draft)
@@ -184,7 +190,7 @@ final class LogWriter {
     }
 
     private func finish(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
-        self.note(content)
+        let deletions = self.note(content)
         self.count(content, answered)
         if !self.shared.isWritable.exchange(true, ordering: .relaxed) {
             self.logger.notice("the log can be written again")
@@ -192,8 +198,8 @@ final class LogWriter {
         if let last = content.messages.last {
             assert(last.id > self.shared.head.load(ordering: .relaxed), "ids strictly increase")
             self.shared.head.store(last.id, ordering: .releasing)
-            self.shared.announce(.committed(CommittedBatch(content.messages)))
         }
+        self.tell(content, deletions)
         var next = content.results.startIndex
         for submission in answered {
             let end = next + submission.drafts.count
@@ -203,12 +209,30 @@ final class LogWriter {
         assert(next == content.results.endIndex, "every draft has its result")
     }
 
+    /// Announces what was committed: ends after the messages before them.
+    private func tell(_ content: Transaction.Content, _ deletions: [Retention.Deletion]) {
+        // Known before it is announced, and no earlier than the last message can be read.
+        let ends = content.endedTopics.compactMap { number in
+            content.ends[number].map { (number, $0) }
+        }
+        for (number, end) in ends { self.shared.catalog.setEnd(end, number) }
+        if !content.messages.isEmpty {
+            self.shared.announce(.committed(CommittedBatch(content.messages)))
+        }
+        for (_, end) in ends { self.shared.announce(.ended(end)) }
+        for deletion in deletions {
+            self.shared.announce(.deleted(deletion.end.topic, through: deletion.purge.through))
+        }
+    }
+
     /// Takes over what was committed.
-    private func note(_ content: Transaction.Content) {
+    ///
+    /// - Returns: The topics that retention has deleted.
+    private func note(_ content: Transaction.Content) -> [Retention.Deletion] {
         for (name, number) in content.topicsToAdd {
             self.shared.catalog.add(name, number: number, lastID: 0)
         }
-        for number in content.revivedTopics { self.shared.catalog.setDeleted(number, false) }
+        for number in content.revivedTopics { self.shared.catalog.revive(number) }
         self.shared.catalog.advance(content.appended)
         let now = wallClockMilliseconds()
         let removed = self.retention.committed(content, atMilliseconds: now)
@@ -222,6 +246,7 @@ final class LogWriter {
             counters.topicsDue = dueCount
             counters.freePages = freePages
         }
+        return removed.topics
     }
 
     private func count(_ content: Transaction.Content, _ answered: [WriteQueue.Submission]) {
@@ -244,11 +269,7 @@ final class LogWriter {
         }
         self.failure = nil
         self.markBroken(failure)
-        for submission in answered {
-            submission.completion(
-                Array(repeating: .failed(failure.logError), count: submission.drafts.count)
-            )
-        }
+        for submission in answered { submission.fail(failure.logError) }
     }
 
     private func abandon() {

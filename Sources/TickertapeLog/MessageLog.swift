@@ -33,6 +33,11 @@ package protocol MessageLog: AnyObject, Sendable {
 
     /// Appends admitted drafts in order, all in one transaction.
     ///
+    /// For each, a broken sequence comes first (`skipped`), then its idempotency key
+    /// (`alreadyStored`, `idempotencyKeyReused`), the end of its topic (`topicEnded`), the policy of
+    /// its topic (`refused`), its condition (`conditionFailed`). A draft that is not stored breaks
+    /// its sequence, whatever the reason.
+    ///
     /// If they are `atomic`, all are stored or none: the first that is not has the reason as its
     /// result, all others `skipped`.
     ///
@@ -117,13 +122,22 @@ package enum AppendResult: Equatable, Sendable {
     case skipped
     /// Not stored.
     case failed(LogError)
+
+    /// Whether all that the draft asked for is so, now or before.
+    package var isDone: Bool {
+        switch self {
+        case .stored, .alreadyStored, .ended: true
+        case .idempotencyKeyReused, .refused, .topicEnded, .conditionFailed, .skipped, .failed:
+            false
+        }
+    }
 }
 
 /// How a filter has ended.
 package struct FilterEnd: Hashable, Sendable {
     /// That of the topic that ended last.
     package let last: TopicEnd
-    /// Who has this cursor or a later one has all messages.
+    /// Who has this cursor or a later one has all messages; 0 when all topics were deleted.
     package let lastID: Int64
 
     package init(last: TopicEnd, lastID: Int64) {

@@ -14,8 +14,9 @@ struct PolicyTable {
             """
             INSERT OR REPLACE INTO policies
             (pattern, max_age_seconds, max_messages, max_bytes, max_message_bytes, creates_topics,
-            description, max_publishes_per_second, max_publish_bytes_per_second)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            description, max_publishes_per_second, max_publish_bytes_per_second,
+            remove_ended_after_seconds)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         )
         self.delete = try PreparedStatement(database, "DELETE FROM policies WHERE pattern = ?")
@@ -31,6 +32,7 @@ struct PolicyTable {
         self.insert.bind(policy.description, at: 7)
         self.insert.bind(policy.maxPublishesPerSecond, at: 8)
         self.insert.bind(policy.maxPublishBytesPerSecond, at: 9)
+        self.insert.bind(policy.removesEndedAfterSeconds, at: 10)
         try self.insert.run()
     }
 
@@ -46,7 +48,8 @@ struct PolicyTable {
             database,
             """
             SELECT pattern, max_age_seconds, max_messages, max_bytes, max_message_bytes,
-            creates_topics, description, max_publishes_per_second, max_publish_bytes_per_second
+            creates_topics, description, max_publishes_per_second, max_publish_bytes_per_second,
+            remove_ended_after_seconds
             FROM policies
             """
         )
@@ -63,6 +66,7 @@ struct PolicyTable {
                     maxAgeSeconds: self.bound(rows, 1),
                     maxMessages: self.bound(rows, 2),
                     maxBytes: self.bound(rows, 3),
+                    removesEndedAfterSeconds: self.bound(rows, 9),
                     maxMessageBytes: self.bound(rows, 4).map { Int($0) },
                     maxPublishesPerSecond: self.rate(rows, 7),
                     maxPublishBytesPerSecond: self.rate(rows, 8),

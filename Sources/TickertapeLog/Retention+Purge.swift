@@ -18,6 +18,12 @@ extension Retention {
         let bytes: Int64
     }
 
+    /// A deletion of a topic with everything in it.
+    struct Deletion {
+        let purge: Purge
+        let end: TopicEnd
+    }
+
     func standing(of number: Int64) -> Standing {
         let index = self.index(of: number)
         return Standing(
@@ -66,8 +72,22 @@ extension Retention {
         )
     }
 
-    func setDeleted(_ number: Int64) throws(SQLiteFailure) {
-        try self.records.setDeleted(number, true)
+    /// Notes in the open transaction that a topic is deleted with everything in it.
+    func write(_ purge: Purge, _ end: TopicEnd) throws(SQLiteFailure) {
+        try self.write(purge)
+        try self.records.end(purge.number, end)
+    }
+
+    /// That transaction was committed.
+    mutating func take(_ deletion: Deletion) {
+        self.shared.catalog.setEnd(deletion.end, deletion.purge.number)
+        self.reopened(deletion.purge.number)
+        self.take(deletion.purge)
+    }
+
+    /// A topic is not to be deleted for having ended.
+    mutating func reopened(_ number: Int64) {
+        self.machine.reopened(self.index(of: number))
     }
 
     /// Writes the counts of some topics whose rows lack messages, in the open transaction.
@@ -84,7 +104,7 @@ extension Retention {
         return left < most
     }
 
-    private func index(of number: Int64) -> Int {
+    func index(of number: Int64) -> Int {
         guard let index = self.indexByNumber[number] else {
             preconditionFailure("topic \(number) was never added")
         }

@@ -23,6 +23,14 @@ struct Retention: ~Copyable {
         case removed(Int, MessageRemover.Found, counted: Int64)
         case freed(Int, isDone: Bool)
         case counted(Int, through: Int64)
+        case deleted(Deletion)
+    }
+
+    /// What a transaction removed.
+    struct Removed {
+        var messages: Int64 = 0
+        var bytes: Int64 = 0
+        var topics: [Deletion] = []
     }
 
     let shared: LogShared
@@ -32,10 +40,10 @@ struct Retention: ~Copyable {
     var machine: RetentionMachine
     var books: [Book] = []
     var indexByNumber: [Int64: Int] = [:]
-    private var policies: PolicySet
+    var policies: PolicySet
     /// Patterns whose policy has changed for topics from `reviewed` on.
-    private var changed: [TopicPattern] = []
-    private var reviewed = 0
+    var changed: [TopicPattern] = []
+    var reviewed = 0
     private var done: [Done] = []
     /// Removals that were begun in the open transaction.
     private var begun: [Int] = []
@@ -84,6 +92,9 @@ struct Retention: ~Copyable {
             hasLeftovers: topic.hasLeftovers,
             atMilliseconds: now
         )
+        if let end = topic.end, end.reason != .deleted {
+            self.machine.ended(index, atMilliseconds: end.timeMilliseconds)
+        }
         self.noteUncounted(index, topic.uncounted)
     }
 
@@ -124,6 +135,12 @@ struct Retention: ~Copyable {
                     throughMilliseconds: through
                 )
                 try self.remove(index, wanted, appended[self.books[index].number], &budget)
+            case .topic(let index):
+                // Its rows are noted twice, and everybody is told of it.
+                budget.spend(messages: Self.removalCost, bytes: 0)
+                self.begun.append(index)
+                self.written.append(index)
+                try self.delete(index, now)
             }
         }
         try self.countOverdue(appended)
@@ -192,6 +209,23 @@ struct Retention: ~Copyable {
         self.done.append(.removed(index, all, counted: counted))
     }
 
+    /// Deletes a topic with everything in it; nothing is appended to one that has ended.
+    private mutating func delete(_ index: Int, _ now: Int64) throws(SQLiteFailure) {
+        let book = self.books[index]
+        guard let name = self.shared.catalog.name(of: book.number) else {
+            preconditionFailure("topic \(book.number) was never added")
+        }
+        let purge = Purge(
+            number: book.number,
+            through: book.lastID,
+            messages: self.machine.messages(index),
+            bytes: self.machine.bytes(index)
+        )
+        let deletion = Deletion(purge: purge, end: .deleted(name, atMilliseconds: now))
+        try self.write(purge, deletion.end)
+        self.done.append(.deleted(deletion))
+    }
+
     /// What a topic will hold when the open transaction is committed.
     private func count(
         _ index: Int,
@@ -252,12 +286,10 @@ struct Retention: ~Copyable {
     mutating func committed(
         _ content: Transaction.Content,
         atMilliseconds now: Int64
-    ) -> (messages: Int64, bytes: Int64) {
+    ) -> Removed {
         for (name, number) in content.topicsToAdd { self.add(TopicStart(number, name), now) }
         for (number, more) in content.appended {
-            guard let index = self.indexByNumber[number] else {
-                preconditionFailure("a message was committed to a topic nobody added")
-            }
+            let index = self.index(of: number)
             self.books[index].lastID = more.lastID
             self.machine.appended(
                 index,
@@ -267,7 +299,11 @@ struct Retention: ~Copyable {
             )
             self.noteUncounted(index, more.messages)
         }
-        var removed: (messages: Int64, bytes: Int64) = (0, 0)
+        for number in content.endedTopics {
+            guard let end = content.ends[number] else { continue }
+            self.machine.ended(self.index(of: number), atMilliseconds: end.timeMilliseconds)
+        }
+        var removed = Removed()
         for done in self.done { self.take(done, now, &removed) }
         self.done.removeAll(keepingCapacity: true)
         self.begun.removeAll(keepingCapacity: true)
@@ -289,7 +325,7 @@ struct Retention: ~Copyable {
     private mutating func take(
         _ done: Done,
         _ now: Int64,
-        _ removed: inout (messages: Int64, bytes: Int64)
+        _ removed: inout Removed
     ) {
         switch done {
         case .removed(let index, let found, let counted):
@@ -318,6 +354,11 @@ struct Retention: ~Copyable {
             if isDone { self.shared.catalog.freed(self.books[index].number) }
         case .counted(let index, let through):
             self.noteCounted(index, through)
+        case .deleted(let deletion):
+            self.take(deletion)
+            removed.messages += deletion.purge.messages
+            removed.bytes += deletion.purge.bytes
+            removed.topics.append(deletion)
         }
     }
 
@@ -350,39 +391,5 @@ struct Retention: ~Copyable {
         guard !self.books[index].isDirty else { return }
         self.books[index].isDirty = true
         self.dirty.append(index)
-    }
-
-    // MARK: - Policies
-
-    /// The policy of a pattern was set or removed: its topics are looked through, some at a time.
-    mutating func policyChanged(_ pattern: TopicPattern, _ policies: PolicySet) {
-        self.policies = policies
-        self.changed.append(pattern)
-        // To look at every topic costs less than to match very many patterns.
-        if self.changed.count > Self.changedMax { self.changed = [PolicySet.fallback.pattern] }
-        self.reviewed = 0
-    }
-
-    private static let changedMax = 16
-
-    private mutating func reviewSome(_ now: Int64, until deadline: ContinuousClock.Instant) {
-        guard !self.changed.isEmpty else { return }
-        let names = self.shared.catalog.table.names
-        assert(names.count == self.books.count, "the catalog has the same topics, in one order")
-        let end = min(self.reviewed + self.limits.reviewedTopicsMax, self.books.count)
-        while self.reviewed < end {
-            let index = self.reviewed
-            self.reviewed += 1
-            if self.changed.contains(where: { $0.matches(names[index]) }) {
-                self.machine.assign(
-                    index,
-                    .init(self.policies.policy(for: names[index])),
-                    atMilliseconds: now
-                )
-            }
-            // Publishers may wait, and there may be many policies to match.
-            if self.reviewed % 64 == 0 && ContinuousClock.now >= deadline { break }
-        }
-        if self.reviewed == self.books.count { self.changed = [] }
     }
 }

@@ -11,18 +11,32 @@ package struct RetentionMachine: ~Copyable {
         package var messagesMax = Int64.max
         package var bytesMax = Int64.max
         package var ageMilliseconds: Int64?
+        /// How long the topic stays after it has ended.
+        package var endedMilliseconds: Int64?
 
         package init(_ policy: Policy) {
             self.messagesMax = policy.maxMessages ?? .max
             self.bytesMax = policy.maxBytes ?? .max
-            self.ageMilliseconds = policy.maxAgeSeconds.map {
-                $0.multipliedReportingOverflow(by: 1_000).overflow ? .max : $0 * 1_000
-            }
+            self.ageMilliseconds = policy.maxAgeSeconds.map(Self.milliseconds)
+            self.endedMilliseconds = policy.removesEndedAfterSeconds.map(Self.milliseconds)
+        }
+
+        private static func milliseconds(_ seconds: Int64) -> Int64 {
+            let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+            return overflow ? .max : product
         }
 
         /// Whether a topic may keep everything, for ever.
         var isOpen: Bool {
             self.messagesMax == .max && self.bytesMax == .max && self.ageMilliseconds == nil
+                && self.endedMilliseconds == nil
+        }
+
+        /// When a topic that ended then goes as a whole; nothing: never.
+        func due(_ endedMilliseconds: Int64) -> Int64? {
+            guard let stay = self.endedMilliseconds else { return nil }
+            let (due, overflow) = endedMilliseconds.addingReportingOverflow(stay)
+            return overflow ? nil : due
         }
     }
 
@@ -33,6 +47,8 @@ package struct RetentionMachine: ~Copyable {
         /// Removes the oldest messages of a topic: at least so many, and of at least so many bytes,
         /// and all that were committed then or before.
         case expired(Int, messages: Int64, bytes: Int64, throughMilliseconds: Int64)
+        /// Deletes a topic that ended long ago, with everything in it.
+        case topic(Int)
     }
 
     /// What a topic has after a removal.
@@ -51,6 +67,8 @@ package struct RetentionMachine: ~Copyable {
         /// It is in line.
         var isWaiting = false
         var hasLeftovers: Bool
+        /// When it ended, if it has.
+        var endedMilliseconds: Int64?
         /// Its look has come, and nothing was removed since.
         var isLookDue = false
         /// Removals of other messages since leftovers were freed.
@@ -110,7 +128,19 @@ package struct RetentionMachine: ~Copyable {
         self.topics[topic].bounds = bounds
         self.looks[topic] = .max
         self.lookAtAge(topic, now)
+        self.lookAtEnd(topic)
         self.lineUpIfDue(topic, now)
+    }
+
+    /// A topic ended then.
+    package mutating func ended(_ topic: Int, atMilliseconds time: Int64) {
+        self.topics[topic].endedMilliseconds = time
+        self.lookAtEnd(topic)
+    }
+
+    /// A topic takes messages again, or was deleted: it does not go for having ended.
+    package mutating func reopened(_ topic: Int) {
+        self.topics[topic].endedMilliseconds = nil
     }
 
     /// Messages were committed then.
@@ -148,7 +178,7 @@ package struct RetentionMachine: ~Copyable {
         self.look(topic, at: (now, false))
     }
 
-    /// The next removal; its outcome is told by `removed`, `freed` or `failed`.
+    /// The next removal; its outcome is told by `removed`, `freed`, `purged` or `failed`.
     package mutating func next(atMilliseconds now: Int64) -> Removal? {
         self.lookAround(atMilliseconds: now)
         while self.lineStart < self.line.count {
@@ -208,6 +238,14 @@ package struct RetentionMachine: ~Copyable {
         let state = self.topics[topic]
         // Looked at again when it is released.
         guard state.holds == 0 else { return nil }
+        if let due = self.due(topic) {
+            if due <= now {
+                self.topics[topic].isLookDue = false
+                return .topic(topic)
+            }
+            // The look that led here may have been the one for it.
+            self.look(topic, at: (due, false))
+        }
         let expired = self.expired(topic, now)
         if state.hasLeftovers {
             let isDue = state.isLookDue || self.isFarOver(topic)
@@ -219,6 +257,16 @@ package struct RetentionMachine: ~Copyable {
         }
         self.topics[topic].isLookDue = false
         return expired
+    }
+
+    private func due(_ topic: Int) -> Int64? {
+        let state = self.topics[topic]
+        return state.endedMilliseconds.flatMap { state.bounds.due($0) }
+    }
+
+    private mutating func lookAtEnd(_ topic: Int) {
+        guard let due = self.due(topic) else { return }
+        self.look(topic, at: (due, false))
     }
 
     private func expired(_ topic: Int, _ now: Int64) -> Removal? {

@@ -36,6 +36,11 @@ struct RetentionPlan: Sendable {
         var left = reader.limits.pageRowsExaminedMax
         while left > 0 && !self.isDone {
             left -= 1
+            if let removal = self.removal(of: self.next) {
+                self.removals.append(removal)
+                self.next += 1
+                continue
+            }
             guard let bounds = self.bounds(of: self.next) else {
                 self.next += 1
                 continue
@@ -91,6 +96,21 @@ struct RetentionPlan: Sendable {
         }
         self.partial = nil
         self.next += 1
+    }
+
+    /// The whole topic, where it ended long ago.
+    private func removal(of index: Int) -> TopicRemoval? {
+        guard !self.topics.ends.isEmpty, let end = self.topics.ends[self.topics.numbers[index]]
+        else { return nil }
+        let bounds = RetentionMachine.Bounds(self.policies.policy(for: end.topic))
+        guard let due = bounds.due(end.timeMilliseconds), due <= self.now else { return nil }
+        let messages = self.topics.messageCounts[index]
+        return TopicRemoval(
+            topic: end.topic,
+            messages: messages,
+            bytes: self.topics.byteCounts[index],
+            removedThrough: messages == 0 ? 0 : self.topics.lastIDs[index]
+        )
     }
 
     /// Nothing when there is nothing to remove.

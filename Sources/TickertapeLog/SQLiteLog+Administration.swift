@@ -41,11 +41,14 @@ extension SQLiteLog: LogAdministration {
         _ topic: TopicName,
         reason: TopicEnd.Reason
     ) async throws(LogError) -> TopicEnd? {
-        throw .unavailable("not yet")
+        precondition(reason != .deleted, "a topic is deleted by deleteTopic")
+        return try await self.write { writer throws(LogError) in
+            try writer.endTopic(topic, reason)
+        }
     }
 
     package func reopenTopic(_ topic: TopicName) async throws(LogError) -> Bool? {
-        throw .unavailable("not yet")
+        try await self.write { writer throws(LogError) in try writer.reopenTopic(topic) }
     }
 
     package func purgeTopic(

@@ -88,13 +88,14 @@ package final class SQLiteLog: MessageLog {
         let bytes = drafts.reduce(0) { $0 + $1.bytes }
         let submission = WriteQueue.Submission(
             drafts: drafts,
+            isAtomic: atomic,
             bytes: bytes,
             handedOver: .now,
             completion: completion
         )
         guard !self.shared.queue.append(submission) else { return }
         self.shared.queue.release(messages: drafts.count, bytes: bytes)
-        completion(Array(repeating: .failed(.closed), count: drafts.count))
+        submission.fail(.closed)
     }
 
     package func readPage(
@@ -183,7 +184,7 @@ package final class SQLiteLog: MessageLog {
                 lastID: topic.lastID,
                 messages: topic.messages,
                 bytes: topic.bytes,
-                isDeleted: topic.isDeleted
+                end: topic.end
             )
         }
         return (shared, topics)

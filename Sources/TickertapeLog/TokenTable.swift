@@ -17,8 +17,8 @@ struct TokenTable {
         self.insertToken = try PreparedStatement(
             database,
             """
-            INSERT INTO tokens (hash, hint, publish, subscribe, created, expires, note)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO tokens (hash, hint, publish, subscribe, created, expires, note, stop)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """
         )
         self.revokeToken = try PreparedStatement(
@@ -39,6 +39,7 @@ struct TokenTable {
         self.insertToken.bind(now, at: 5)
         self.insertToken.bind(token.expiresMilliseconds, at: 6)
         self.insertToken.bind(token.note, at: 7)
+        self.insertToken.bind(Self.json(token.grant.stop), at: 8)
         try self.insertToken.run()
         return StoredToken(
             id: sqlite3_last_insert_rowid(self.connection),
@@ -71,14 +72,16 @@ struct TokenTable {
         let rows = try PreparedStatement(
             database,
             """
-            SELECT id, hash, hint, publish, subscribe, created, expires, revoked, note FROM tokens
+            SELECT id, hash, hint, publish, subscribe, created, expires, revoked, note, stop
+            FROM tokens
             """
         )
         var tokens: [StoredToken] = []
         while try rows.step() {
             let id = rows.int64(0)
             guard let publish = self.patterns(rows.text(3)),
-                let subscribe = self.patterns(rows.text(4))
+                let subscribe = self.patterns(rows.text(4)),
+                let stop = self.patterns(rows.text(9))
             else {
                 rows.reset()
                 throw DataDirectoryError(
@@ -90,7 +93,7 @@ struct TokenTable {
                     id: id,
                     hash: rows.bytes(1),
                     hint: rows.text(2),
-                    grant: Grant(publish: publish, subscribe: subscribe),
+                    grant: Grant(publish: publish, subscribe: subscribe, stop: stop),
                     createdMilliseconds: rows.int64(5),
                     expiresMilliseconds: rows.int64OrNil(6),
                     revokedMilliseconds: rows.int64OrNil(7),

@@ -21,7 +21,9 @@ final class TopicCatalog: Sendable {
 
     struct Found {
         let number: Int64
-        let isDeleted: Bool
+        var isDeleted = false
+        /// Without having been deleted.
+        var hasEnded = false
     }
 
     /// The sums over all topics.
@@ -41,7 +43,28 @@ final class TopicCatalog: Sendable {
         var indexByNumber: [Int64: Int] = [:]
         /// Up to where messages are gone, for topics that still have rows of such messages.
         var purged: [Int64: Int64] = [:]
+        /// How deleted topics were, by their numbers.
+        var deletions: [Int64: TopicEnd] = [:]
         var totals = Totals()
+
+        func end(of index: Int) -> TopicEnd? {
+            let number = self.table.numbers[index]
+            return self.table.isDeleted[index]
+                ? self.deletions[number] : self.table.ends[number]
+        }
+
+        mutating func setEnd(_ end: TopicEnd, _ number: Int64) {
+            guard end.reason == .deleted else {
+                self.table.ends[number] = end
+                return
+            }
+            let index = self.index(of: number)
+            assert(!self.table.isDeleted[index], "a topic is deleted once")
+            self.table.ends[number] = nil
+            self.table.isDeleted[index] = true
+            self.deletions[number] = end
+            self.totals.topics -= 1
+        }
 
         func index(of number: Int64) -> Int {
             guard let index = self.indexByNumber[number] else {
@@ -59,7 +82,7 @@ final class TopicCatalog: Sendable {
         lastID: Int64,
         messages: Int64 = 0,
         bytes: Int64 = 0,
-        isDeleted: Bool = false
+        end: TopicEnd? = nil
     ) {
         self.topics.withLock { topics in
             let index = topics.table.names.count
@@ -70,12 +93,13 @@ final class TopicCatalog: Sendable {
             topics.table.byteCounts.append(bytes)
             topics.table.messagesIn.append(0)
             topics.table.bytesIn.append(0)
-            topics.table.isDeleted.append(isDeleted)
+            topics.table.isDeleted.append(false)
             topics.indexByName[name] = index
             topics.indexByNumber[number] = index
             topics.totals.messages += messages
             topics.totals.bytes += bytes
-            if !isDeleted { topics.totals.topics += 1 }
+            topics.totals.topics += 1
+            if let end { topics.setEnd(end, number) }
         }
     }
 
@@ -84,8 +108,23 @@ final class TopicCatalog: Sendable {
 
     func find(_ name: TopicName) -> Found? {
         self.topics.withLock { topics in
-            topics.indexByName[name].map {
-                Found(number: topics.table.numbers[$0], isDeleted: topics.table.isDeleted[$0])
+            topics.indexByName[name].map { index in
+                let number = topics.table.numbers[index]
+                let hasEnds = !topics.table.ends.isEmpty
+                return Found(
+                    number: number,
+                    isDeleted: topics.table.isDeleted[index],
+                    hasEnded: hasEnds && topics.table.ends[number] != nil
+                )
+            }
+        }
+    }
+
+    /// The last id of a topic, and whether it has a message; nothing when it was not added yet.
+    func standing(of number: Int64) -> (lastID: Int64, hasMessage: Bool)? {
+        self.topics.withLock { topics in
+            topics.indexByNumber[number].map { index in
+                (topics.table.lastIDs[index], topics.table.messageCounts[index] > 0)
             }
         }
     }
@@ -125,28 +164,61 @@ final class TopicCatalog: Sendable {
             topics.table.byteCounts[index] = bytes
         }
     }
+}
 
-    /// How a filter has ended that has nothing but topics that were deleted.
-    func end(of filter: TopicFilter) -> FilterEnd? {
-        let hasDeleted = self.topics.withLock { $0.totals.topics < $0.table.names.count }
-        guard hasDeleted, let exact = filter.exactTopics, let last = exact.last else { return nil }
-        let isEnded = self.topics.withLock { topics in
-            exact.allSatisfy { name in
-                topics.indexByName[name].map { topics.table.isDeleted[$0] } ?? false
-            }
-        }
-        guard isEnded else { return nil }
-        let end = TopicEnd(topic: last, reason: .deleted, lastID: 0, timeMilliseconds: 0)
-        return FilterEnd(last: end, lastID: 0)
+/// Topics that have ended or were deleted.
+extension TopicCatalog {
+    /// How a topic has ended that was not deleted.
+    func end(of number: Int64) -> TopicEnd? {
+        self.topics.withLock { $0.table.ends[number] }
     }
 
-    func setDeleted(_ number: Int64, _ isDeleted: Bool) {
+    /// How a filter has ended that has nothing but topics that have ended or were deleted.
+    ///
+    /// The last of them is the one with the latest time; of several the one with the largest id.
+    func end(of filter: TopicFilter) -> FilterEnd? {
+        let hasEnds = self.topics.withLock { !$0.table.ends.isEmpty || !$0.deletions.isEmpty }
+        guard hasEnds, let exact = filter.exactTopics else { return nil }
+        return self.topics.withLock { topics in
+            var last: TopicEnd?
+            var lastID: Int64 = 0
+            for name in exact {
+                guard let index = topics.indexByName[name], let end = topics.end(of: index)
+                else { return nil }
+                lastID = max(lastID, end.lastID)
+                if let known = last, end.isBefore(known) { continue }
+                last = end
+            }
+            return last.map { FilterEnd(last: $0, lastID: lastID) }
+        }
+    }
+
+    /// Notes that a topic has ended or was deleted.
+    func setEnd(_ end: TopicEnd, _ number: Int64) {
+        self.topics.withLock { $0.setEnd(end, number) }
+    }
+
+    /// Notes that a topic takes messages again.
+    func revive(_ number: Int64) {
         self.topics.withLock { topics in
             let index = topics.index(of: number)
-            guard topics.table.isDeleted[index] != isDeleted else { return }
-            topics.table.isDeleted[index] = isDeleted
-            topics.totals.topics += isDeleted ? -1 : 1
+            topics.table.ends[number] = nil
+            guard topics.table.isDeleted[index] else { return }
+            topics.table.isDeleted[index] = false
+            topics.deletions[number] = nil
+            topics.totals.topics += 1
         }
+    }
+}
+
+extension TopicEnd {
+    fileprivate func isBefore(_ other: TopicEnd) -> Bool {
+        (self.timeMilliseconds, self.lastID) < (other.timeMilliseconds, other.lastID)
+    }
+
+    /// That of a topic that is deleted with everything in it: its readers have nothing to come.
+    static func deleted(_ topic: TopicName, atMilliseconds time: Int64) -> TopicEnd {
+        TopicEnd(topic: topic, reason: .deleted, lastID: 0, timeMilliseconds: time)
     }
 }
 

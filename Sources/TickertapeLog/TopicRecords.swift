@@ -14,7 +14,7 @@ struct TopicRecords {
 
     private let note: PreparedStatement
     private let insert: PreparedStatement
-    private let setDeleted: PreparedStatement
+    private let setEnd: PreparedStatement
 
     init(_ database: Database) throws {
         // A count that others have made wrong in the meantime (`messages_removed`) stays so, and
@@ -32,9 +32,12 @@ struct TopicRecords {
             """
         )
         self.insert = try PreparedStatement(database, "INSERT INTO topics (id, name) VALUES (?, ?)")
-        self.setDeleted = try PreparedStatement(
+        self.setEnd = try PreparedStatement(
             database,
-            "UPDATE topics SET is_deleted = ? WHERE id = ?"
+            """
+            UPDATE topics SET is_deleted = ?, end_reason = ?, end_time = ?, end_last_id = ?
+            WHERE id = ?
+            """
         )
     }
 
@@ -62,9 +65,23 @@ struct TopicRecords {
         try self.insert.run()
     }
 
-    func setDeleted(_ number: Int64, _ isDeleted: Bool) throws(SQLiteFailure) {
-        self.setDeleted.bind(isDeleted ? 1 : 0, at: 1)
-        self.setDeleted.bind(number, at: 2)
-        try self.setDeleted.run()
+    /// Notes that a topic has ended, or that it was deleted.
+    func end(_ number: Int64, _ end: TopicEnd) throws(SQLiteFailure) {
+        self.setEnd.bind(end.reason == .deleted ? 1 : 0, at: 1)
+        self.setEnd.bind(end.reason.rawValue, at: 2)
+        self.setEnd.bind(end.timeMilliseconds, at: 3)
+        self.setEnd.bind(end.lastID, at: 4)
+        self.setEnd.bind(number, at: 5)
+        try self.setEnd.run()
+    }
+
+    /// A topic that had ended or was deleted takes messages again.
+    func revive(_ number: Int64) throws(SQLiteFailure) {
+        self.setEnd.bind(0, at: 1)
+        self.setEnd.bind(nil as String?, at: 2)
+        self.setEnd.bind(nil as Int64?, at: 3)
+        self.setEnd.bind(nil as Int64?, at: 4)
+        self.setEnd.bind(number, at: 5)
+        try self.setEnd.run()
     }
 }

@@ -7,7 +7,8 @@ struct TopicStart {
     let name: TopicName
     /// The last id it ever had, as far as is known.
     let lastID: Int64
-    let isDeleted: Bool
+    /// Whether it was deleted, or how it has ended otherwise.
+    let end: TopicEnd?
     let purgedThrough: Int64
     /// What the database says of its count.
     let countedThrough: Int64
@@ -37,7 +38,8 @@ struct TopicStart {
             sql: """
                 SELECT id, name, is_deleted, purged_through, removed_through, counted_through,
                 message_count, byte_count, coalesce(
-                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0)
+                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0),
+                end_reason, end_time, end_last_id
                 FROM topics ORDER BY id
                 """
         )
@@ -58,12 +60,13 @@ struct TopicStart {
                 hasLeftovers = try first.step() && first.int64(0) > 0
                 first.reset()
             }
+            let name = TopicName(stored: row[1])
             topics.append(
                 TopicStart(
                     number: number,
-                    name: TopicName(stored: row[1]),
+                    name: name,
                     lastID: max(last, row[4]),
-                    isDeleted: row[2],
+                    end: self.end(of: name, row),
                     purgedThrough: purged,
                     countedThrough: counted,
                     messages: knownMessages + messages,
@@ -74,6 +77,19 @@ struct TopicStart {
             )
         }
         return topics
+    }
+
+    private static func end(of name: TopicName, _ row: Row) -> TopicEnd? {
+        let (isDeleted, reason): (Bool, String?) = (row[2], row[9])
+        guard isDeleted || reason != nil else { return nil }
+        let isStopped = reason == TopicEnd.Reason.stopped.rawValue
+        let (time, lastID): (Int64?, Int64?) = (row[10], row[11])
+        return TopicEnd(
+            topic: name,
+            reason: isDeleted ? .deleted : isStopped ? .stopped : .ended,
+            lastID: lastID ?? 0,
+            timeMilliseconds: time ?? 0
+        )
     }
 
     private static func count(
@@ -96,7 +112,7 @@ extension TopicStart {
             number: number,
             name: name,
             lastID: 0,
-            isDeleted: false,
+            end: nil,
             purgedThrough: 0,
             countedThrough: 0,
             messages: 0,

@@ -1,4 +1,3 @@
-import Crypto
 import GRDB
 import GRDBSQLite
 import Synchronization
@@ -8,26 +7,6 @@ import TickertapeCore
 ///
 /// Writer thread only.
 struct Transaction {
-    /// What a transaction has gathered so far.
-    struct Content {
-        var messages: [Message] = []
-        var results: [AppendResult] = []
-        var newTopics: [TopicName: Int64] = [:]
-        /// Topics that were deleted and are there again.
-        var revivedTopics: Set<Int64> = []
-        /// By the numbers of topics.
-        var appended: [Int64: TopicCatalog.Appended] = [:]
-        var repeatCount: Int64 = 0
-        var refusalCount: Int64 = 0
-        /// Idempotency keys it has stored.
-        var keyCount = 0
-
-        /// New topics in the order of their numbers.
-        var topicsToAdd: [(TopicName, Int64)] {
-            self.newTopics.sorted { $0.value < $1.value }.map { ($0.key, $0.value) }
-        }
-    }
-
     private(set) var content = Content()
 
     private let connection: OpaquePointer?
@@ -50,7 +29,7 @@ struct Transaction {
     /// Ids of a failed transaction are skipped, never given to other messages.
     private var lastID: Int64
     private var lastTopicNumber: Int64
-    private var timeMilliseconds: Int64
+    private(set) var timeMilliseconds: Int64
 
     init(_ database: Database, shared: LogShared, limits: Limits) throws {
         self.connection = database.sqliteConnection
@@ -105,25 +84,64 @@ struct Transaction {
         self.rules = PublishRules(policies)
     }
 
-    /// Inserts a draft, unless it was stored before or a policy refuses it.
-    ///
-    /// A key is looked up first, and outlives its message: a repeat gets the answer the first
-    /// publish got, whatever has become of the message, its topic or the policies since. So a
-    /// repeat that comes late never brings a deleted topic back.
+    /// Does what a draft asks for, unless something speaks against it.
     mutating func insert(_ draft: Draft) throws(SQLiteFailure) {
+        let result = try self.result(of: draft)
+        self.content.results.append(result)
+        if let sequence = draft.sequence, !result.isDone { sequence.breakOff() }
+    }
+
+    /// Does what all drafts ask for, or nothing.
+    ///
+    /// The ids of what was undone are skipped, as those of a failed transaction.
+    mutating func insert(atomically drafts: [Draft]) throws(SQLiteFailure) {
+        try self.beginPart()
+        self.content.beginPart()
+        for (index, draft) in drafts.enumerated() {
+            let result = try self.result(of: draft)
+            guard result.isDone else { return try self.abandonPart(drafts, index, result) }
+            self.content.results.append(result)
+        }
+        self.content.endPart()
+        try self.endPart()
+    }
+
+    private mutating func abandonPart(
+        _ drafts: [Draft],
+        _ index: Int,
+        _ result: AppendResult
+    ) throws(SQLiteFailure) {
+        guard self.abandonPart() else {
+            throw SQLiteFailure(self.connection, sqlite3_extended_errcode(self.connection))
+        }
+        self.content.abandonPart()
+        for other in drafts.indices {
+            self.content.results.append(other == index ? result : .skipped)
+            drafts[other].sequence?.breakOff()
+        }
+        if result != .skipped { self.content.refusalCount += 1 }
+    }
+
+    /// What becomes of a draft.
+    ///
+    /// Of a broken sequence nothing more is stored. Then a key is looked up, and outlives its
+    /// message: a repeat gets the answer the first publish got, whatever has become of the message,
+    /// its topic or the policies since. So a repeat that comes late never brings a deleted topic
+    /// back, and whoever sends everything again to a topic that has ended learns what it had.
+    private mutating func result(of draft: Draft) throws(SQLiteFailure) -> AppendResult {
+        if let sequence = draft.sequence, sequence.isBroken { return .skipped }
+        if case .withoutMessage(let reason) = draft.end { return try self.end(draft, reason) }
         let topic = self.find(draft.topic)
         var digest: [UInt8] = []
         if let key = draft.idempotencyKey {
             digest = draft.contentDigest
             if let topic, let earlier = try self.earlierResult(topic.number, key, digest) {
-                self.content.results.append(earlier)
-                return
+                return earlier
             }
         }
-        if self.rules != nil, let refusal = self.refusal(of: draft, topic) {
-            self.content.results.append(.refused(refusal))
+        if let objection = self.objection(to: draft, topic) {
             self.content.refusalCount += 1
-            return
+            return objection
         }
         let topicNumber = try self.use(topic, named: draft.topic)
         self.lastID += 1
@@ -137,18 +155,33 @@ struct Transaction {
         if let key = draft.idempotencyKey {
             try self.remember(key, digest, topicNumber: topicNumber, id: id)
         }
-        self.content.appended[topicNumber, default: .init()].add(id, draft.data.utf8.count)
-        self.content.results.append(.stored(id: id))
-        self.content.messages.append(
-            Message(
-                id: id,
-                topic: draft.topic,
-                timeMilliseconds: self.timeMilliseconds,
-                event: draft.event,
-                key: draft.key,
-                data: draft.data
-            )
+        let message = Message(
+            id: id,
+            topic: draft.topic,
+            timeMilliseconds: self.timeMilliseconds,
+            event: draft.event,
+            key: draft.key,
+            data: draft.data
         )
+        self.content.add(message, topicNumber: topicNumber)
+        if draft.end == .withMessage { _ = try self.end(topicNumber, draft.topic, .ended, id) }
+        return .stored(id: id)
+    }
+
+    /// What speaks against a draft: an end is final, and a condition counts only where the message
+    /// would be stored without it (RFC 9110 §13.2.1).
+    private mutating func objection(
+        to draft: Draft,
+        _ topic: TopicCatalog.Found?
+    ) -> AppendResult? {
+        if let topic, let end = self.end(of: topic) { return .topicEnded(end) }
+        if self.rules != nil, let refusal = self.refusal(of: draft, topic) {
+            return .refused(refusal)
+        }
+        guard let condition = draft.condition else { return nil }
+        let (lastID, hasMessage) = self.standing(of: topic)
+        guard !condition.holds(lastID: lastID, hasMessage: hasMessage) else { return nil }
+        return .conditionFailed(lastID: lastID)
     }
 
     /// Makes it durable, and hands over what it held; `now` is of a clock that never goes back.
@@ -207,11 +240,18 @@ struct Transaction {
 
     private func find(_ name: TopicName) -> TopicCatalog.Found? {
         guard let known = self.catalog.find(name) else {
-            return self.content.newTopics[name].map { .init(number: $0, isDeleted: false) }
+            return self.content.newTopics[name].map { .init(number: $0) }
         }
         guard known.isDeleted else { return known }
         let isRevived = self.content.revivedTopics.contains(known.number)
         return .init(number: known.number, isDeleted: !isRevived)
+    }
+
+    /// The last id that a topic has had, and whether it has a message now.
+    private func standing(of topic: TopicCatalog.Found?) -> (lastID: Int64, hasMessage: Bool) {
+        guard let topic else { return (0, false) }
+        if let appended = self.content.appended[topic.number] { return (appended.lastID, true) }
+        return self.catalog.standing(of: topic.number) ?? (0, false)
     }
 
     private mutating func refusal(
@@ -229,8 +269,8 @@ struct Transaction {
     ) throws(SQLiteFailure) -> Int64 {
         if let topic {
             if topic.isDeleted {
-                try self.records.setDeleted(topic.number, false)
-                self.content.revivedTopics.insert(topic.number)
+                try self.records.revive(topic.number)
+                self.content.revive(topic.number)
             }
             return topic.number
         }
@@ -238,7 +278,7 @@ struct Transaction {
         self.lastTopicNumber += 1
         let number = self.lastTopicNumber
         try self.records.insert(number, name)
-        self.content.newTopics[name] = number
+        self.content.add(name, number: number)
         return number
     }
 
@@ -279,16 +319,50 @@ struct Transaction {
     }
 }
 
-extension Draft {
-    /// SHA-256 over event, key and data, each with its length so that none runs into the next.
-    var contentDigest: [UInt8] {
-        var hash = SHA256()
-        for part in [self.event, self.key, self.data] {
-            var length = part.map { Int64($0.utf8.count) } ?? -1
-            withUnsafeBytes(of: &length) { hash.update(bufferPointer: $0) }
-            var text = part ?? ""
-            text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+/// Topics that end.
+extension Transaction {
+    /// Ends a topic that exists, unless it has ended; `lastID` is that of its last message.
+    mutating func end(
+        _ number: Int64,
+        _ name: TopicName,
+        _ reason: TopicEnd.Reason,
+        _ lastID: Int64
+    ) throws(SQLiteFailure) -> TopicEnd {
+        precondition(reason != .deleted, "a topic that is deleted is not there to end")
+        let end = TopicEnd(
+            topic: name,
+            reason: reason,
+            lastID: lastID,
+            timeMilliseconds: self.timeMilliseconds
+        )
+        try self.records.end(number, end)
+        self.content.add(end, topicNumber: number)
+        return end
+    }
+
+    /// Lets a topic that has ended take messages again.
+    func reopen(_ number: Int64) throws(SQLiteFailure) { try self.records.revive(number) }
+
+    /// Ends the topic of a draft that has no message.
+    private mutating func end(
+        _ draft: Draft,
+        _ reason: TopicEnd.Reason
+    ) throws(SQLiteFailure) -> AppendResult {
+        let topic = self.find(draft.topic)
+        switch self.objection(to: draft, topic) {
+        case nil: break
+        case .topicEnded(let end): return .ended(end)
+        case let objection?:
+            self.content.refusalCount += 1
+            return objection
         }
-        return Array(hash.finalize())
+        let (lastID, _) = self.standing(of: topic)
+        let number = try self.use(topic, named: draft.topic)
+        return .ended(try self.end(number, draft.topic, reason, lastID))
+    }
+
+    private func end(of topic: TopicCatalog.Found) -> TopicEnd? {
+        if topic.hasEnded { return self.catalog.end(of: topic.number) }
+        return self.content.ends.isEmpty ? nil : self.content.ends[topic.number]
     }
 }

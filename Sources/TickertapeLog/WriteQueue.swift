@@ -9,10 +9,22 @@ import TickertapeCore
 final class WriteQueue: Sendable {
     struct Submission: Sendable {
         let drafts: [Draft]
+        /// Whether all are stored or none.
+        let isAtomic: Bool
         let bytes: Int
         /// When the event loop handed it over.
         let handedOver: ContinuousClock.Instant
         let completion: @Sendable ([AppendResult]) -> Void
+
+        /// Answers that nothing of it was stored, and so nothing of its sequences will be.
+        func fail(_ error: LogError) {
+            for draft in self.drafts { draft.sequence?.breakOff() }
+            var results = Array(repeating: AppendResult.failed(error), count: self.drafts.count)
+            if self.isAtomic {
+                for index in results.indices.dropFirst() { results[index] = .skipped }
+            }
+            self.completion(results)
+        }
     }
 
     /// What an operator asked for: done by the writer between two transactions.

@@ -7,10 +7,10 @@ import TickertapeTestSupport
 
 /// The log's calls, to be awaited.
 extension MessageLog {
-    func append(_ drafts: [Draft]) async -> [AppendResult] {
+    func append(_ drafts: [Draft], atomic: Bool = false) async -> [AppendResult] {
         await withCheckedContinuation { continuation in
             for draft in drafts { precondition(self.admit(draft), "there is room") }
-            self.append(drafts) { continuation.resume(returning: $0) }
+            self.append(drafts, atomic: atomic) { continuation.resume(returning: $0) }
         }
     }
 
@@ -89,6 +89,14 @@ extension LogAdministration {
         try await self.deleteTopic(try TopicName(topic))
     }
 
+    func end(_ topic: String, _ reason: TopicEnd.Reason = .ended) async throws -> TopicEnd? {
+        try await self.endTopic(try TopicName(topic), reason: reason)
+    }
+
+    func reopen(_ topic: String) async throws -> Bool? {
+        try await self.reopenTopic(try TopicName(topic))
+    }
+
     func purge(_ topic: String, before id: Int64) async throws -> TopicRemoval? {
         try await self.purgeTopic(try TopicName(topic), before: id)
     }
@@ -124,9 +132,54 @@ func draft(
     _ data: String = "x",
     event: String? = nil,
     key: String? = nil,
-    once: String? = nil
+    once: String? = nil,
+    end: DraftEnd = .none,
+    condition: PublishCondition? = nil,
+    sequence: PublishSequence? = nil
 ) throws -> Draft {
-    Draft(topic: try TopicName(topic), event: event, key: key, data: data, idempotencyKey: once)
+    Draft(
+        topic: try TopicName(topic),
+        event: event,
+        key: key,
+        data: data,
+        idempotencyKey: once,
+        end: end,
+        condition: condition,
+        sequence: sequence
+    )
+}
+
+/// A draft that ends a topic and has no message.
+func ending(
+    _ topic: String,
+    _ reason: TopicEnd.Reason = .ended,
+    sequence: PublishSequence? = nil
+) throws -> Draft {
+    .end(try TopicName(topic), reason: reason, sequence: sequence)
+}
+
+/// How a topic has ended; the time is not compared.
+func end(_ topic: String, _ reason: TopicEnd.Reason = .ended, at id: Int64) throws -> TopicEnd {
+    TopicEnd(topic: try TopicName(topic), reason: reason, lastID: id, timeMilliseconds: 0)
+}
+
+extension TopicEnd {
+    var withoutTime: TopicEnd {
+        TopicEnd(topic: self.topic, reason: self.reason, lastID: self.lastID, timeMilliseconds: 0)
+    }
+}
+
+extension [AppendResult] {
+    /// The times of ends are those of the log's clock.
+    var withoutTimes: [AppendResult] {
+        self.map { result in
+            switch result {
+            case .ended(let end): .ended(end.withoutTime)
+            case .topicEnded(let end): .topicEnded(end.withoutTime)
+            default: result
+            }
+        }
+    }
 }
 
 let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -139,7 +192,7 @@ final class Told: Sendable {
         case results(Int, [AppendResult])
         /// A purge or a deletion, its topic, and the last id of it.
         case removal(String)
-        case ended(TopicName, TopicEnd.Reason)
+        case ended(TopicEnd)
     }
 
     private let calls = Mutex(0)
@@ -166,7 +219,7 @@ final class Told: Sendable {
                     state.events.append(.removal("purged \(topic) \(id)"))
                 case .deleted(let topic, let id):
                     state.events.append(.removal("deleted \(topic) \(id)"))
-                case .ended(let end): state.events.append(.ended(end.topic, end.reason))
+                case .ended(let end): state.events.append(.ended(end.withoutTime))
                 }
             }
         }

@@ -6,6 +6,8 @@ import TickertapeTestSupport
 /// The contract of `MessageLog`, on every log alike.
 @Suite(.serialized)
 struct MessageLogContractTests {
+    typealias Contract = MessageLogContract
+
     enum Kind: CaseIterable, Sendable {
         case sqlite
         /// Few topics are merged and few rows examined, so that pages are cut and scanned.
@@ -13,7 +15,7 @@ struct MessageLogContractTests {
         case simulated
     }
 
-    private func withLog(
+    func withLog(
         _ kind: Kind,
         _ limits: Limits = Limits(),
         _ work: (any MessageLog) async throws -> Void

@@ -14,6 +14,7 @@ struct PolicyTests {
             maxAgeSeconds: 60,
             maxMessages: 5,
             maxBytes: 1_000,
+            removesEndedAfterSeconds: 86_400,
             maxMessageBytes: 10,
             maxPublishesPerSecond: 0.5,
             maxPublishBytesPerSecond: 1e6,

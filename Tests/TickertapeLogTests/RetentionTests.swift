@@ -201,6 +201,9 @@ struct RetentionTests {
             ALTER TABLE topics DROP COLUMN message_count;
             ALTER TABLE topics DROP COLUMN byte_count;
             ALTER TABLE topics DROP COLUMN counted_through;
+            ALTER TABLE topics DROP COLUMN end_reason;
+            ALTER TABLE topics DROP COLUMN end_time;
+            ALTER TABLE topics DROP COLUMN end_last_id;
             CREATE TRIGGER messages_removed AFTER DELETE ON messages
             BEGIN
                 UPDATE topics SET removed_through = OLD.id

@@ -10,11 +10,19 @@ struct RetentionWalk: ~Copyable {
         var leftovers = 0
         var bounds: RetentionMachine.Bounds
         var holds = 0
+        var ended: Int64?
         /// Removals from what is kept since leftovers were freed, and the other way round.
         var expiredTurns = 0
         var leftoversTurns = 0
 
         var bytes: Int64 { self.messages.reduce(0) { $0 + $1.bytes } }
+
+        func isOverdue(at now: Int64) -> Bool {
+            guard let ended = self.ended, let stay = self.bounds.endedMilliseconds else {
+                return false
+            }
+            return ended + stay <= now
+        }
     }
 
     private let seed: Seed
@@ -40,6 +48,7 @@ struct RetentionWalk: ~Copyable {
         if self.random.oneIn(2) { policy.maxAgeSeconds = Int64(self.random.int(1...20)) }
         if self.random.oneIn(2) { policy.maxMessages = Int64(self.random.int(1...40)) }
         if self.random.oneIn(2) { policy.maxBytes = Int64(self.random.int(1...400)) }
+        if self.random.oneIn(2) { policy.removesEndedAfterSeconds = Int64(self.random.int(1...9)) }
         return RetentionMachine.Bounds(policy)
     }
 
@@ -52,7 +61,9 @@ struct RetentionWalk: ~Copyable {
         case 3: self.purge(index)
         case 4: self.hold(index)
         case 5...6: self.release(index)
-        case 7...50: self.append(index)
+        case 7: self.end(index)
+        case 8 where self.random.oneIn(4): self.reopen(index)
+        case 9...50: self.append(index)
         case 51...70: self.now += Int64(self.random.int(0...400))
         default: self.remove()
         }
@@ -75,7 +86,19 @@ struct RetentionWalk: ~Copyable {
         self.machine.assign(index, self.topics[index].bounds, atMilliseconds: self.now)
     }
 
+    private mutating func end(_ index: Int) {
+        guard self.topics[index].ended == nil else { return }
+        self.topics[index].ended = self.now
+        self.machine.ended(index, atMilliseconds: self.now)
+    }
+
+    private mutating func reopen(_ index: Int) {
+        self.topics[index].ended = nil
+        self.machine.reopened(index)
+    }
+
     private mutating func append(_ index: Int) {
+        guard self.topics[index].ended == nil else { return }
         let messages = (0..<self.random.int(1...3)).map { _ in
             (time: self.now, bytes: Int64(self.random.int(0...20)))
         }
@@ -117,7 +140,7 @@ struct RetentionWalk: ~Copyable {
         guard let removal = self.machine.next(atMilliseconds: self.now) else { return false }
         let index =
             switch removal {
-            case .leftovers(let index), .expired(let index, _, _, _): index
+            case .leftovers(let index), .expired(let index, _, _, _), .topic(let index): index
             }
         self.check(self.topics[index].holds == 0, "removed from a topic on hold")
         self.checkTurn(index, removal)
@@ -127,6 +150,7 @@ struct RetentionWalk: ~Copyable {
         }
         switch removal {
         case .leftovers: self.free(index)
+        case .topic: self.delete(index)
         case .expired(_, let messages, let bytes, let through):
             self.expire(index, messages, bytes, through)
         }
@@ -141,6 +165,7 @@ struct RetentionWalk: ~Copyable {
     /// Neither leftovers nor what is far over a policy wait for long.
     private mutating func checkTurn(_ index: Int, _ removal: RetentionMachine.Removal) {
         let topic = self.topics[index]
+        if case .topic = removal { return }
         guard case .leftovers = removal else {
             self.topics[index].leftoversTurns = 0
             guard topic.leftovers > 0 else { return }
@@ -152,6 +177,20 @@ struct RetentionWalk: ~Copyable {
         self.check(!isFarOver || topic.leftoversTurns == 0, "topic \(index) grows over its policy")
         self.topics[index].leftoversTurns = isFarOver ? 1 : 0
         self.topics[index].expiredTurns = 0
+    }
+
+    private mutating func delete(_ index: Int) {
+        let topic = self.topics[index]
+        self.check(topic.isOverdue(at: self.now), "topic \(index) was deleted that stays")
+        self.machine.reopened(index)
+        self.machine.purged(
+            index,
+            messages: Int64(topic.messages.count),
+            bytes: topic.bytes
+        )
+        self.topics[index].leftovers += topic.messages.count
+        self.topics[index].messages = []
+        self.topics[index].ended = nil
     }
 
     private mutating func free(_ index: Int) {
@@ -214,6 +253,7 @@ struct RetentionWalk: ~Copyable {
                 topic.messages.count > topic.bounds.messagesMax
                 || topic.bytes > topic.bounds.bytesMax
             self.check(!isOver && isOld != true, "topic \(index) keeps more than it may")
+            self.check(!topic.isOverdue(at: self.now), "topic \(index) ended long ago")
             self.check(topic.leftovers == 0, "rows of topic \(index) were not freed")
         }
         self.check(self.machine.dueCount == 0, "something is due for ever")

@@ -13,7 +13,8 @@ struct TokenTests {
             hint: "ttk_\(number)",
             grant: Grant(
                 publish: try ["a/**", "é/\"\\/b"].map { try TopicPattern($0) },
-                subscribe: number % 2 == 0 ? [] : [try TopicPattern("**")]
+                subscribe: number % 2 == 0 ? [] : [try TopicPattern("**")],
+                stop: number % 2 == 0 ? [try TopicPattern("a/*"), try TopicPattern("é")] : []
             ),
             expiresMilliseconds: expires,
             note: "for \(number) 'é'"
@@ -174,7 +175,11 @@ struct TokenTests {
             DROP TABLE tokens;
             ALTER TABLE policies DROP COLUMN max_publishes_per_second;
             ALTER TABLE policies DROP COLUMN max_publish_bytes_per_second;
-            DELETE FROM grdb_migrations WHERE identifier = '0003_tokens';
+            ALTER TABLE policies DROP COLUMN remove_ended_after_seconds;
+            ALTER TABLE topics DROP COLUMN end_reason;
+            ALTER TABLE topics DROP COLUMN end_time;
+            ALTER TABLE topics DROP COLUMN end_last_id;
+            DELETE FROM grdb_migrations WHERE identifier >= '0003';
             PRAGMA user_version = 2;
             """
         )
@@ -184,7 +189,7 @@ struct TokenTests {
             #expect(log.tokens.current.count == 0)
             #expect(try await log.create(new)?.id == 1)
         }
-        #expect(try folder.number("PRAGMA user_version") == 3)
+        #expect(try folder.number("PRAGMA user_version") == 4)
     }
 
     @Test("A grant that is none keeps the log closed, in words")
@@ -194,9 +199,11 @@ struct TokenTests {
             let new = try self.token(1)
             try await folder.withLog { log async throws in #expect(try await log.create(new) != nil)
             }
-            try folder.change("UPDATE tokens SET publish = '\(grant)'")
-            let error = #expect(throws: DataDirectoryError.self) { try folder.open() }
-            #expect(error?.description.contains("token 1") == true)
+            for column in ["publish", "stop"] {
+                try folder.change("UPDATE tokens SET publish = '[]', \(column) = '\(grant)'")
+                let error = #expect(throws: DataDirectoryError.self) { try folder.open() }
+                #expect(error?.description.contains("token 1") == true)
+            }
         }
     }
 

@@ -13,27 +13,67 @@ struct SimulatedContents: Sendable {
         let id: Int64
     }
 
+    /// What one transaction is to tell besides its results.
+    struct News {
+        var messages: [Message] = []
+        var ends: [TopicEnd] = []
+    }
+
     private(set) var messages: [Message] = []
     private(set) var head: Int64 = 0
+    /// That was given last; ids of what was undone are skipped.
+    private var lastID: Int64 = 0
     private var numbers: [TopicName: Int64] = [:]
+    private var lastIDs: [TopicName: Int64] = [:]
     private var removedThrough: [TopicName: Int64] = [:]
     private var deleted: Set<TopicName> = []
+    private var ends: [TopicName: TopicEnd] = [:]
+    /// When topics have ended or were deleted, counted.
+    private var endings: [TopicName: Int] = [:]
+    private var endingCount = 0
     private var firsts: [Key: First] = [:]
 
-    mutating func append(_ draft: Draft, to batch: inout [Message]) -> AppendResult {
-        if let text = draft.idempotencyKey {
-            let key = Key(topic: draft.topic, key: text)
-            if let first = self.firsts[key] {
-                let isSame =
-                    first.draft.event == draft.event && first.draft.key == draft.key
-                    && bytesAreEqual(first.draft.data, draft.data)
-                return isSame ? .alreadyStored(id: first.id) : .idempotencyKeyReused
-            }
-            self.firsts[key] = First(draft: draft, id: self.head + 1)
+    mutating func append(_ drafts: [Draft], atomic: Bool, to news: inout News) -> [AppendResult] {
+        // Only then: the log would be copied each time.
+        let before = atomic ? (self, news) : nil
+        var results: [AppendResult] = []
+        for (index, draft) in drafts.enumerated() {
+            let result = self.append(draft, to: &news)
+            results.append(result)
+            guard !result.isDone else { continue }
+            draft.sequence?.breakOff()
+            guard let before else { continue }
+            let lastID = self.lastID
+            (self, news) = before
+            self.lastID = lastID
+            for draft in drafts { draft.sequence?.breakOff() }
+            return drafts.indices.map { $0 == index ? result : .skipped }
         }
-        self.head += 1
-        self.numbers[draft.topic] = self.numbers[draft.topic] ?? Int64(self.numbers.count + 1)
-        self.deleted.remove(draft.topic)
+        return results
+    }
+
+    private mutating func append(_ draft: Draft, to news: inout News) -> AppendResult {
+        if let sequence = draft.sequence, sequence.isBroken { return .skipped }
+        if case .withoutMessage(let reason) = draft.end {
+            if let end = self.ends[draft.topic] { return .ended(end) }
+            if let lastID = self.lastIDFailing(draft) { return .conditionFailed(lastID: lastID) }
+            self.make(draft.topic)
+            return .ended(self.end(draft.topic, reason, &news))
+        }
+        let key = draft.idempotencyKey.map { Key(topic: draft.topic, key: $0) }
+        if let key, let first = self.firsts[key] {
+            let isSame =
+                first.draft.event == draft.event && first.draft.key == draft.key
+                && bytesAreEqual(first.draft.data, draft.data)
+            return isSame ? .alreadyStored(id: first.id) : .idempotencyKeyReused
+        }
+        if let end = self.ends[draft.topic] { return .topicEnded(end) }
+        if let lastID = self.lastIDFailing(draft) { return .conditionFailed(lastID: lastID) }
+        self.lastID += 1
+        self.head = self.lastID
+        self.make(draft.topic)
+        self.lastIDs[draft.topic] = self.head
+        if let key { self.firsts[key] = First(draft: draft, id: self.head) }
         let message = Message(
             id: self.head,
             topic: draft.topic,
@@ -43,9 +83,62 @@ struct SimulatedContents: Sendable {
             data: draft.data
         )
         self.messages.append(message)
-        batch.append(message)
+        news.messages.append(message)
+        if draft.end == .withMessage { _ = self.end(draft.topic, .ended, &news) }
         return .stored(id: self.head)
     }
+
+    private mutating func make(_ topic: TopicName) {
+        self.numbers[topic] = self.numbers[topic] ?? Int64(self.numbers.count + 1)
+        self.deleted.remove(topic)
+    }
+
+    /// The last id of the topic, when the condition of a draft does not hold.
+    private func lastIDFailing(_ draft: Draft) -> Int64? {
+        guard let condition = draft.condition else { return nil }
+        let lastID = self.lastIDs[draft.topic] ?? 0
+        let hasMessage = self.messages.contains { $0.topic == draft.topic }
+        return condition.holds(lastID: lastID, hasMessage: hasMessage) ? nil : lastID
+    }
+
+    private mutating func end(
+        _ topic: TopicName,
+        _ reason: TopicEnd.Reason,
+        _ news: inout News
+    ) -> TopicEnd {
+        let end = TopicEnd(
+            topic: topic,
+            reason: reason,
+            lastID: self.lastIDs[topic] ?? 0,
+            timeMilliseconds: self.lastID
+        )
+        self.ends[topic] = end
+        self.noteEnding(topic)
+        news.ends.append(end)
+        return end
+    }
+
+    private mutating func noteEnding(_ topic: TopicName) {
+        self.endingCount += 1
+        self.endings[topic] = self.endingCount
+    }
+
+    /// - Returns: How the topic has ended, now or before; nothing when there is none.
+    mutating func end(_ topic: TopicName, _ reason: TopicEnd.Reason) -> (TopicEnd, isNew: Bool)? {
+        guard self.numbers[topic] != nil, !self.deleted.contains(topic) else { return nil }
+        if let end = self.ends[topic] { return (end, false) }
+        var news = News()
+        return (self.end(topic, reason, &news), true)
+    }
+
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    mutating func reopen(_ topic: TopicName) -> Bool? {
+        guard self.numbers[topic] != nil, !self.deleted.contains(topic) else { return nil }
+        return self.ends.removeValue(forKey: topic) != nil
+    }
+
+    /// As after a restart: ids that were skipped since the last message may be given.
+    mutating func restart() { self.lastID = self.head }
 
     mutating func remove(where isRemoved: (Message) -> Bool) {
         for message in self.messages where isRemoved(message) {
@@ -66,15 +159,24 @@ struct SimulatedContents: Sendable {
     mutating func delete(_ topic: TopicName) -> Int64? {
         guard let removed = self.purge(topic, through: self.head) else { return nil }
         self.deleted.insert(topic)
+        self.ends[topic] = nil
+        self.noteEnding(topic)
         return removed
     }
 
     func end(of filter: TopicFilter) -> FilterEnd? {
-        guard let topics = filter.exactTopics, let last = topics.last,
-            topics.allSatisfy({ self.deleted.contains($0) })
-        else { return nil }
-        let end = TopicEnd(topic: last, reason: .deleted, lastID: 0, timeMilliseconds: 0)
-        return FilterEnd(last: end, lastID: 0)
+        guard let topics = filter.exactTopics else { return nil }
+        let ends = topics.compactMap { self.end(of: $0) }
+        let last = ends.max {
+            self.endings[$0.topic, default: 0] < self.endings[$1.topic, default: 0]
+        }
+        guard ends.count == topics.count, let last else { return nil }
+        return FilterEnd(last: last, lastID: ends.map(\.lastID).max() ?? 0)
+    }
+
+    private func end(of topic: TopicName) -> TopicEnd? {
+        guard self.deleted.contains(topic) else { return self.ends[topic] }
+        return TopicEnd(topic: topic, reason: .deleted, lastID: 0, timeMilliseconds: 0)
     }
 
     func page(_ request: PageRequest, examinedMax: Int) -> Page {

@@ -15,7 +15,13 @@ package final class SimulatedLog: MessageLog {
 
     private struct Submission: Sendable {
         let drafts: [Draft]
+        let isAtomic: Bool
         let completion: @Sendable ([AppendResult]) -> Void
+
+        func failed(_ error: LogError) -> [AppendResult] {
+            for draft in self.drafts { draft.sequence?.breakOff() }
+            return self.drafts.indices.map { $0 > 0 && self.isAtomic ? .skipped : .failed(error) }
+        }
     }
 
     private struct Read: Sendable {
@@ -82,13 +88,14 @@ package final class SimulatedLog: MessageLog {
         completion: @escaping @Sendable ([AppendResult]) -> Void
     ) {
         precondition(!drafts.isEmpty, "a submission has at least one draft")
+        let submission = Submission(drafts: drafts, isAtomic: atomic, completion: completion)
         let isTaken = self.state.withLock { state in
             guard !state.isClosed else { return false }
-            state.submissions.append(Submission(drafts: drafts, completion: completion))
+            state.submissions.append(submission)
             return true
         }
         guard isTaken else {
-            completion(Array(repeating: .failed(.closed), count: drafts.count))
+            completion(submission.failed(.closed))
             return
         }
         if self.mode == .immediate { self.commitAndAnnounce() }
@@ -173,17 +180,22 @@ extension SimulatedLog {
             precondition(state.committed.isEmpty, "one transaction after the other")
             let taken = state.submissions.prefix(count)
             state.submissions.removeFirst(taken.count)
-            var messages: [Message] = []
+            var news = SimulatedContents.News()
             var answers: [@Sendable () -> Void] = []
             for submission in taken {
                 state.admitted -= submission.drafts.count
                 let results =
                     state.isFailing
-                    ? submission.drafts.map { _ in AppendResult.failed(.unavailable("simulated")) }
-                    : submission.drafts.map { state.contents.append($0, to: &messages) }
+                    ? submission.failed(.unavailable("simulated"))
+                    : state.contents.append(
+                        submission.drafts,
+                        atomic: submission.isAtomic,
+                        to: &news
+                    )
                 answers.append { submission.completion(results) }
             }
-            if !messages.isEmpty { state.tell(.committed(CommittedBatch(messages))) }
+            if !news.messages.isEmpty { state.tell(.committed(CommittedBatch(news.messages))) }
+            for end in news.ends { state.tell(.ended(end)) }
             state.committed.append(contentsOf: answers)
         }
     }
@@ -245,4 +257,25 @@ extension SimulatedLog {
             return true
         }
     }
+
+    /// Ends a topic, as an operator would: ended for all who ask, not yet announced.
+    ///
+    /// - Returns: How it has ended, now or before; nothing when there is no such topic.
+    package func end(_ topic: TopicName, _ reason: TopicEnd.Reason = .ended) -> TopicEnd? {
+        self.state.withLock { state in
+            guard let (end, isNew) = state.contents.end(topic, reason) else { return nil }
+            if isNew { state.tell(.ended(end)) }
+            return end
+        }
+    }
+
+    /// Lets a topic that has ended take messages again, as an operator would.
+    ///
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    package func reopen(_ topic: TopicName) -> Bool? {
+        self.state.withLock { $0.contents.reopen(topic) }
+    }
+
+    /// What a restart forgets: that ids were skipped since the last message.
+    package func restart() { self.state.withLock { $0.contents.restart() } }
 }

@@ -1,0 +1,16 @@
+import Crypto
+import TickertapeCore
+
+extension Draft {
+    /// SHA-256 over event, key and data, each with its length so that none runs into the next.
+    var contentDigest: [UInt8] {
+        var hash = SHA256()
+        for part in [self.event, self.key, self.data] {
+            var length = part.map { Int64($0.utf8.count) } ?? -1
+            withUnsafeBytes(of: &length) { hash.update(bufferPointer: $0) }
+            var text = part ?? ""
+            text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        }
+        return Array(hash.finalize())
+    }
+}

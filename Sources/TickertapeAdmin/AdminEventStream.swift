@@ -26,7 +26,11 @@ struct AdminEventStream: Sendable {
     ///
     /// - Throws: `too_many_streams`.
     func response(to request: Request) throws -> Response {
-        guard self.backend.log.end(of: self.filter) == nil else { return .noContent }
+        if let end = self.backend.log.end(of: self.filter),
+            end.lastID == 0 || (self.position.tail == nil && self.position.cursor >= end.lastID)
+        {
+            return .noContent
+        }
         let place = try StreamPlace(self.backend.streams)
         let body = ResponseBody { writer in
             defer { place.giveBack() }
@@ -79,8 +83,10 @@ struct AdminEventStream: Sendable {
                     buffer.writeCaughtUp(page.through)
                     told = page.through
                 }
-                if self.backend.log.end(of: self.filter) != nil {
-                    buffer.writeEnd(self.filter, position.cursor)
+                // Known before the last message was, it waits for that.
+                let end = self.backend.log.end(of: self.filter)?.reached(by: position.cursor)
+                if let end {
+                    buffer.write(end, position.cursor)
                     return try await writer.write(buffer)
                 }
             }
@@ -134,17 +140,12 @@ extension ByteBuffer {
         self.writeStaticString("}\n\n")
     }
 
-    fileprivate mutating func writeEnd(_ filter: TopicFilter, _ id: Int64) {
-        var json = JSONWriter()
-        json.object { json in
-            json.field("topic", filter.patterns.first?.text)
-            json.field("reason", "deleted")
-        }
+    fileprivate mutating func write(_ end: TopicEnd, _ id: Int64) {
         self.writeStaticString("event: end\nid: ")
         self.writeDecimal(id)
-        self.writeStaticString("\ndata: ")
-        self.writeImmutableBuffer(json.buffer)
-        self.writeStaticString("\n\n")
+        self.writeStaticString("\ndata: {")
+        self.writeJSONFields(of: end)
+        self.writeStaticString("}\n\n")
     }
 
     fileprivate mutating func writeHeartbeat(_ id: Int64?) {

@@ -1,5 +1,6 @@
 import NIOCore
 import TickertapeCore
+import TickertapeLog
 import TickertapeWire
 
 /// The subscriptions of one loop that want the same topics.
@@ -10,6 +11,8 @@ final class Audience {
     let filter: TopicFilter
     /// The topic, when there is just one.
     let onlyTopic: TopicName?
+    /// Whether it can end: one with a wildcard never does.
+    let canEnd: Bool
 
     /// Those who get batches as they come.
     private(set) var live: [Subscription] = []
@@ -17,6 +20,13 @@ final class Audience {
     var waiters: [HistoryWaiter] = []
     /// Every subscription that uses this audience, live or not.
     var memberCount = 0
+
+    /// How the filter has ended, as far as was known when this loop last asked.
+    ///
+    /// Members end when they have everything.
+    var end: FilterEnd?
+    /// Whether the live ones are to be looked at in the next pass: some may have everything.
+    var isEndDue = false
 
     /// Messages not yet written to everybody, by their place among the recent ones.
     var pending: [Waiting] = []
@@ -70,6 +80,7 @@ final class Audience {
     init(_ filter: TopicFilter) {
         self.filter = filter
         self.onlyTopic = filter.patterns.count == 1 ? filter.patterns[0].topic : nil
+        self.canEnd = filter.patterns.allSatisfy { $0.topic != nil }
     }
 
     /// Messages that may wait for a pass.
@@ -77,6 +88,8 @@ final class Audience {
 
     var isInPass: Bool { self.passThrough != nil }
     var hasPending: Bool { !self.pending.isEmpty }
+    /// Whether another pass has something to do.
+    var needsPass: Bool { self.hasPending || self.isEndDue }
 
     /// Whether what waits makes room for what comes next.
     var isFull: Bool { self.pending.count == Self.pendingMax }
@@ -140,6 +153,7 @@ final class Audience {
             self.pending.removeFirst(evicted.count)
         }
         self.passIndex = 0
+        self.isEndDue = false
         self.passThrough = self.pending.last?.id ?? 0
     }
 
@@ -258,7 +272,7 @@ final class Audience {
     }
 }
 
-/// Who waits for the next message: a history request, or a signal.
+/// Who waits for the next message or the end: a history request, or a signal.
 package final class HistoryWaiter {
     /// Told again each time, until it stops waiting.
     let isKept: Bool

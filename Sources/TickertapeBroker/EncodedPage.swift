@@ -32,11 +32,25 @@ struct EncodedPage: Sendable {
         after cursor: Int64,
         gaps: GapTeller,
         format: WireFormat,
+        coalesces: Bool,
         limits: Limits
     ) {
         let encoder = FrameEncoder(limits: limits)
         var gaps = gaps
         var lastWritten: Int64?
+        guard !coalesces else {
+            let gap = gaps.gap(before: page, after: cursor)
+            self.init(
+                gap,
+                joining: page.messages,
+                through: page.through,
+                gaps: gaps,
+                format: format,
+                encoder: encoder,
+                limits: limits
+            )
+            return
+        }
         let bytes = page.messages.reduce(0) { $0 + $1.bytes }
         var frames = ByteBufferAllocator().buffer(capacity: bytes + 64)
         if let gap = gaps.gap(before: page, after: cursor) {
@@ -53,6 +67,37 @@ struct EncodedPage: Sendable {
             frames: encoder.wrap(frames, as: format),
             through: page.through,
             lastWritten: lastWritten,
+            gaps: gaps,
+            tally: tally
+        )
+    }
+
+    /// A page whose messages are joined where they can be.
+    ///
+    /// It ends where one write does: what is left is read again.
+    init(
+        _ gap: Gap? = nil,
+        joining messages: [Message],
+        through: Int64,
+        gaps: GapTeller,
+        format: WireFormat,
+        encoder: FrameEncoder,
+        limits: Limits
+    ) {
+        var frames = ByteBufferAllocator().buffer(capacity: 4_096)
+        if let gap { encoder.write(gap, as: format, into: &frames) }
+        var tally = MessageTally()
+        var rest = messages[...]
+        while let joined = rest.popJoined(bytesMax: limits.coalescedBytesMax) {
+            encoder.write(joined, as: format, into: &frames)
+            if frames.readableBytes >= limits.writeBytesMax { break }
+        }
+        let written = messages[..<rest.startIndex]
+        for message in written { tally.add(message) }
+        self.init(
+            frames: encoder.wrap(frames, as: format),
+            through: rest.isEmpty ? through : written.last?.id ?? through,
+            lastWritten: written.last?.id ?? gap?.cursor,
             gaps: gaps,
             tally: tally
         )

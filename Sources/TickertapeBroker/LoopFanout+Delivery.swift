@@ -54,12 +54,13 @@ extension LoopFanout {
         while served < most, let subscription = audience.nextInPass() {
             served += 1
             self.deliver(to: subscription, of: audience)
+            if audience.end != nil { self.endIfComplete(subscription) }
         }
         guard served < most else { return served }
         self.countWrites()
         audience.endPass()
         self.dirty.removeFirst()
-        if audience.hasPending {
+        if audience.needsPass {
             self.dirty.append(audience)
         } else {
             audience.isDirty = false
@@ -110,20 +111,28 @@ extension LoopFanout {
             return
         }
         let number = self.number(subscription)
-        let format = subscription.format
         let limits = self.limits
         self.counters.readPage(from: .log)
+        let coalesces = subscription.coalesces
         let request = PageRequest(
             filter: subscription.audience.filter,
             after: cursor,
-            messagesMax: self.limits.pageMessagesMax,
-            bytesMax: self.limits.pageBytesMax,
+            messagesMax: coalesces ? limits.coalescedMessagesMax : limits.pageMessagesMax,
+            bytesMax: coalesces ? limits.writeBytesMax : limits.pageBytesMax,
+            countsPayloadOnly: coalesces,
             tail: subscription.tail
         )
-        let gaps = subscription.gaps
+        let (format, gaps) = (subscription.format, subscription.gaps)
         self.log.readPage(request, for: subscription.ticket) { result in
             let page = result.map {
-                EncodedPage($0, after: cursor, gaps: gaps, format: format, limits: limits)
+                EncodedPage(
+                    $0,
+                    after: cursor,
+                    gaps: gaps,
+                    format: format,
+                    coalesces: coalesces,
+                    limits: limits
+                )
             }
             self.inbox.post(to: self) { $0.pages.append((number, page)) }
         }
@@ -132,6 +141,21 @@ extension LoopFanout {
     private func writeRecentPage(_ subscription: Subscription, after cursor: Int64) {
         let filter = subscription.audience.filter
         self.counters.readPage(from: .memory)
+        guard !subscription.coalesces else {
+            let page = self.recent.page(after: cursor, limits: self.limits) { filter.matches($0) }
+            self.write(
+                EncodedPage(
+                    joining: page.messages,
+                    through: page.through,
+                    gaps: subscription.gaps,
+                    format: subscription.format,
+                    encoder: self.encoder,
+                    limits: self.limits
+                ),
+                subscription
+            )
+            return
+        }
         var frames = ByteBufferAllocator().buffer(capacity: 4_096)
         let written = self.recent.write(
             after: cursor,

@@ -37,7 +37,7 @@ package final class LoopFanout: @unchecked Sendable {
     var dirty = CircularBuffer<Audience>()
     var behind = CircularBuffer<Subscription>()
     /// Closed subscriptions whose end is still to be written.
-    var ending = CircularBuffer<(Subscription, TopicName)>(initialCapacity: 1)
+    var ending = CircularBuffer<(Subscription, TopicEnd)>(initialCapacity: 1)
     var isSliceScheduled = false
 
     /// Pages on their way, by number.
@@ -132,8 +132,8 @@ package final class LoopFanout: @unchecked Sendable {
         case .purged(let topic, let through): self.forget(topic, through: through)
         case .deleted(let topic, let through):
             self.forget(topic, through: through)
-            self.end(topic)
-        case .ended: break
+            self.deleted(topic, through: through)
+        case .ended(let end): self.ended(end)
         }
     }
 
@@ -175,17 +175,20 @@ package final class LoopFanout: @unchecked Sendable {
         to filter: TopicFilter,
         from start: StartPosition,
         tellsCaughtUp: Bool,
+        coalesces: Bool = false,
         transport: any SubscriptionTransport
     ) -> Subscription {
         let audience = self.audience(for: filter)
-        // Asked now that this loop will learn of every deletion to come: either it has ended, or
-        // its end will be announced.
-        let lastTopic = self.log.end(of: filter)?.last.topic
+        // Asked now that this loop will learn of every end to come: either it has ended, or its end
+        // will be announced.
+        let end = audience.canEnd ? self.log.end(of: filter) : nil
+        audience.end = end
         audience.memberCount += 1
         let subscription = Subscription(
             audience: audience,
             transport: transport,
             tellsCaughtUp: tellsCaughtUp,
+            coalesces: coalesces,
             number: self.numbers.next(),
             openedMilliseconds: wallClockMilliseconds()
         )
@@ -193,7 +196,8 @@ package final class LoopFanout: @unchecked Sendable {
         self.notLive.add(subscription)
         self.counters.opened(subscription.format.transport)
         self.begin(subscription, from: start, transport)
-        if let lastTopic { self.end(subscription, with: lastTopic) }
+        // Nothing is to come, wherever it starts.
+        if let end, end.lastID == 0 { self.end(subscription, with: end.last) }
         return subscription
     }
 
@@ -294,6 +298,7 @@ package final class LoopFanout: @unchecked Sendable {
             self.notLive.remove(subscription)
             subscription.audience.join(subscription)
             self.tellCaughtUp(subscription)
+            if subscription.audience.end != nil { self.endIfComplete(subscription) }
         case .leaveLive: self.leaveLive(subscription)
         case .leaveLiveAndReadPage:
             self.leaveLive(subscription)
@@ -357,7 +362,7 @@ package final class LoopFanout: @unchecked Sendable {
         }
     }
 
-    /// Wakes `waiter` when a message of `filter` comes; it then reads the log again.
+    /// Wakes `waiter` when a message of `filter` comes, or its end; it then reads the log again.
     package func wait(for filter: TopicFilter, waiter: HistoryWaiter) {
         self.audience(for: filter).waiters.append(waiter)
     }

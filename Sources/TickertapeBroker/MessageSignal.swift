@@ -29,8 +29,8 @@ package final class MessageSignal: Sendable {
         fanout.eventLoop.execute { fanout.stopWaiting(for: filter, waiter: waiter.value) }
     }
 
-    /// Returns once a message of the filter was committed, or one of its topics deleted, since
-    /// this last returned `true`.
+    /// Returns once a message of the filter was committed, one of its topics deleted, or the filter
+    /// has ended, since this last returned `true`.
     ///
     /// - Returns: `false` when nothing came for so long, or the task was cancelled.
     package func wait(atMost duration: TimeAmount) async -> Bool {

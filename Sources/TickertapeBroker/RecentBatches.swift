@@ -145,6 +145,31 @@ struct RecentBatches {
         return (through, lastWritten, tally)
     }
 
+    /// The messages after `cursor` that `isSelected` picks, as a page that is to be joined: bounded
+    /// by payload, and by how many are looked at.
+    func page(
+        after cursor: Int64,
+        limits: Limits,
+        where isSelected: (TopicName) -> Bool
+    ) -> (messages: [Message], through: Int64) {
+        precondition(cursor >= self.floor, "what lies before the floor is in the log")
+        var taken: [Message] = []
+        var (through, examined, bytes) = (cursor, 0, 0)
+        for offset in self.firstOffset(after: cursor)..<self.kept.count {
+            for message in self.kept[offset: offset].batch.messages where message.id > cursor {
+                if examined == limits.coalescedMessagesMax { return (taken, through) }
+                examined += 1
+                if isSelected(message.topic) {
+                    bytes += message.data.utf8.count
+                    if bytes > limits.writeBytesMax, !taken.isEmpty { return (taken, through) }
+                    taken.append(message)
+                }
+                through = message.id
+            }
+        }
+        return (taken, through)
+    }
+
     /// The first batch with a message after `cursor`, by binary search.
     private func firstOffset(after cursor: Int64) -> Int {
         var low = 0

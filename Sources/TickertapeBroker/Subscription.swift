@@ -66,6 +66,8 @@ package final class Subscription {
     /// Strictly increasing over the broker.
     let number: Int64
     let openedMilliseconds: Int64
+    /// Whether what it reads in pages is joined.
+    let coalesces: Bool
 
     // Places, in few bytes: there may be very many idle subscriptions.
 
@@ -90,6 +92,7 @@ package final class Subscription {
         audience: Audience,
         transport: any SubscriptionTransport,
         tellsCaughtUp: Bool,
+        coalesces: Bool = false,
         number: Int64 = 0,
         openedMilliseconds: Int64 = 0
     ) {
@@ -99,6 +102,7 @@ package final class Subscription {
         self.transport = transport
         self.format = transport.format
         self.owesCaughtUp = tellsCaughtUp
+        self.coalesces = coalesces
     }
 
     func change<Action>(_ input: (inout SubscriptionMachine) -> Action) -> Action {

@@ -163,6 +163,9 @@ package struct PageRequest: Sendable {
     package let messagesMax: Int
     /// At least one message is read, however large.
     package let bytesMax: Int
+    /// Whether `bytesMax` counts payload and nothing else: messages that will be joined cost little
+    /// more.
+    package let countsPayloadOnly: Bool
     /// Leaves out what lies before the tail of its topic.
     package let tail: TailStart?
 
@@ -171,6 +174,7 @@ package struct PageRequest: Sendable {
         after: Int64,
         messagesMax: Int,
         bytesMax: Int,
+        countsPayloadOnly: Bool = false,
         tail: TailStart? = nil
     ) {
         precondition(after >= 0 && messagesMax > 0 && bytesMax > 0, "a page has room")
@@ -178,7 +182,13 @@ package struct PageRequest: Sendable {
         self.after = after
         self.messagesMax = messagesMax
         self.bytesMax = bytesMax
+        self.countsPayloadOnly = countsPayloadOnly
         self.tail = tail
+    }
+
+    /// What a message counts of `bytesMax`.
+    package func bytes(of message: Message) -> Int {
+        self.countsPayloadOnly ? message.data.utf8.count : message.bytes
     }
 }
 

@@ -289,11 +289,10 @@ private struct PageContent {
         }
         if self.messages.count == self.request.messagesMax { return .full }
         let message = Message(row, topic: topic)
-        if !self.messages.isEmpty && self.bytes + message.bytes > self.request.bytesMax {
-            return .full
-        }
+        let bytes = self.request.bytes(of: message)
+        if !self.messages.isEmpty && self.bytes + bytes > self.request.bytesMax { return .full }
         self.messages.append(message)
-        self.bytes += message.bytes
+        self.bytes += bytes
         self.through = id
         return .more
     }

@@ -6,7 +6,8 @@ import TickertapeWire
 /// How a connection becomes an event stream or a WebSocket.
 extension ConnectionHandler {
     func subscribe(_ query: SubscribeQuery, _ end: RequestEnd) {
-        if self.server.fanout.end(of: query.filter) != nil {
+        let filterEnd = self.server.fanout.end(of: query.filter)
+        if let filterEnd, filterEnd.leavesNothing(after: query.start) {
             // The one answer but 200 that an EventSource takes as it is meant: stop.
             self.finishWithoutContent(end)
             return

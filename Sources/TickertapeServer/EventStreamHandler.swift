@@ -39,6 +39,7 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
             to: query.filter,
             from: query.start,
             tellsCaughtUp: query.tellsCaughtUp,
+            coalesces: query.coalesces,
             transport: self
         )
         // The socket may have failed while the opening was written.
@@ -106,27 +107,39 @@ final class EventStreamHandler: ChannelInboundHandler, SubscriptionTransport {
         guard let context = self.context, !self.isEnding else { return }
         let bytes =
             switch reason {
-            case .ended(let end): self.framing.end(of: end.topic)
+            case .ended(let end): self.framing.end(with: end)
             case .draining, .logUnavailable, .disconnected:
                 self.framing.farewell(retryMilliseconds: reason.retryMilliseconds)
             }
-        // When the broker stops, it closes everything.
-        self.end(with: bytes, context, isClosedSoon: reason != .draining)
+        let limits = self.server.limits
+        let seconds: Double? =
+            switch reason {
+            // When the broker stops, it closes everything.
+            case .draining: nil
+            case .logUnavailable, .disconnected: limits.lingerSeconds
+            case .ended(let end) where end.reason == .deleted: limits.lingerSeconds
+            // The last messages may be on the way of a slow reader.
+            case .ended: limits.requestTimeoutSeconds
+            }
+        self.end(with: bytes, context, closedAfter: seconds)
     }
 
-    private func end(with bytes: ByteBuffer, _ context: ChannelHandlerContext, isClosedSoon: Bool) {
+    private func end(
+        with bytes: ByteBuffer,
+        _ context: ChannelHandlerContext,
+        closedAfter seconds: Double?
+    ) {
         self.isEnding = true
         self.closeSubscription()
         self.server.stopWatching(for: self)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(self.wrapOutboundOut(self.withHead(bytes)), promise: written)
-        if isClosedSoon { self.closeSoon(context) }
+        if let seconds { self.close(context, after: seconds) }
     }
 
     /// Who does not read does not learn of its end.
-    private func closeSoon(_ context: ChannelHandlerContext) {
-        let seconds = self.server.limits.lingerSeconds
+    private func close(_ context: ChannelHandlerContext, after seconds: Double) {
         let channel = context.channel
         context.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1_000_000_000))) {
             channel.close(promise: nil)
@@ -156,6 +169,10 @@ extension EventStreamHandler: AccessHolder {
 
     func accessEnded(_ end: AccessEnd) {
         guard let context = self.context, !self.isEnding else { return }
-        self.end(with: self.framing.unauthorized(end.rawValue), context, isClosedSoon: true)
+        self.end(
+            with: self.framing.unauthorized(end.rawValue),
+            context,
+            closedAfter: self.server.limits.lingerSeconds
+        )
     }
 }

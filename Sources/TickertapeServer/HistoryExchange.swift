@@ -61,8 +61,9 @@ final class HistoryExchange {
             bytesMax: self.heldBytes
         )
         let (cursor, gaps) = (self.cursor, self.gaps)
-        self.server.fanout.readPage(request, for: self.ticket) { page in
-            HistoryPage(page, after: cursor, gaps: gaps)
+        let (fanout, filter) = (self.server.fanout, self.query.filter)
+        fanout.readPage(request, for: self.ticket) { page in
+            HistoryPage(page, after: cursor, gaps: gaps, end: fanout.end(of: filter))
         } then: { result in
             self.take(result)
         }
@@ -99,6 +100,10 @@ final class HistoryExchange {
         }
         self.letGo()
         self.cursor = page.through
+        guard self.end(reachedBy: page.through) == nil else {
+            self.finish(next: page.through, gap: self.gap)
+            return
+        }
         if page.through < page.head {
             // Only rows that the filter does not select so far.
             self.read()
@@ -130,8 +135,13 @@ final class HistoryExchange {
     /// Answers with a page that has no message.
     private func finish(next: Int64, gap: Gap?) {
         var body = ByteBufferAllocator().buffer(capacity: 96)
-        body.writeJSON(history: [], next: next, gap: gap)
+        body.writeJSON(history: [], next: next, gap: gap, end: self.end(reachedBy: next))
         self.finish(.success(.json(body)))
+    }
+
+    /// How the filter has ended, for who has everything.
+    private func end(reachedBy cursor: Int64) -> TopicEnd? {
+        self.server.fanout.end(of: self.query.filter)?.reached(by: cursor)
     }
 
     private func letGo() {
@@ -179,7 +189,8 @@ private struct HistoryPage: Sendable {
     let gap: Gap?
     let gaps: GapTeller
 
-    init(_ page: Page, after cursor: Int64, gaps: GapTeller) {
+    /// `end` is how the filter had ended once the page was read.
+    init(_ page: Page, after cursor: Int64, gaps: GapTeller, end: FilterEnd?) {
         var gaps = gaps
         self.gap = gaps.gap(before: page, after: cursor)
         self.gaps = gaps
@@ -192,7 +203,12 @@ private struct HistoryPage: Sendable {
         var body = ByteBufferAllocator().buffer(
             capacity: 64 + page.messages.reduce(0) { $0 + $1.bytes + 96 }
         )
-        body.writeJSON(history: page.messages, next: page.through, gap: self.gap)
+        body.writeJSON(
+            history: page.messages,
+            next: page.through,
+            gap: self.gap,
+            end: end?.reached(by: page.through)
+        )
         self.body = body
     }
 }

@@ -33,6 +33,8 @@ struct SubscribeQuery {
     let start: StartPosition
     /// Asks to be told when replay has reached the live tail.
     let tellsCaughtUp: Bool
+    /// Asks to have messages joined that are replayed.
+    let coalesces: Bool
 }
 
 enum DemoPage {

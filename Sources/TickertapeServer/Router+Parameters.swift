@@ -41,7 +41,9 @@ extension Router {
             event: target.event,
             key: target.key,
             data: command.data,
-            idempotencyKey: command.idempotencyKey
+            idempotencyKey: command.idempotencyKey,
+            end: command.end ? .withMessage : .none,
+            condition: command.ifLastID.map { .lastIDIsOneOf([$0]) }
         )
     }
 
@@ -147,8 +149,18 @@ extension Router {
             to: patterns,
             cursor: cursor,
             tail: tail,
-            tellsCaughtUp: try self.flag(items, "caught_up")
+            tellsCaughtUp: try self.flag(items, "caught_up"),
+            coalesces: try self.coalesces(try items.single("coalesce"))
         )
+    }
+
+    /// Text is what can be joined; empty counts as not given.
+    private func coalesces(_ text: String?) throws(Problem) -> Bool {
+        switch text {
+        case "text": return true
+        case nil, "": return false
+        default: throw Problem(.invalidParameter, "'coalesce' is text")
+        }
     }
 
     /// The same for `POST /events`, whose parameters are in the body.
@@ -160,7 +172,8 @@ extension Router {
             to: body.topics,
             cursor: [header.lastEventID, body.after].compactMap { $0 }.first { !$0.isEmpty },
             tail: body.tail,
-            tellsCaughtUp: body.tellsCaughtUp
+            tellsCaughtUp: body.tellsCaughtUp,
+            coalesce: body.coalesce
         )
     }
 
@@ -169,7 +182,8 @@ extension Router {
         to topics: [String],
         cursor: String?,
         tail: Int?,
-        tellsCaughtUp: Bool
+        tellsCaughtUp: Bool,
+        coalesce: String?
     ) throws(Problem) -> SubscribeQuery {
         if let tail, !(0...self.limits.tailMax).contains(tail) {
             throw Problem(.invalidParameter, "'tail' is 0 to \(self.limits.tailMax)")
@@ -178,7 +192,8 @@ extension Router {
             to: try self.patterns(topics),
             cursor: cursor,
             tail: tail,
-            tellsCaughtUp: tellsCaughtUp
+            tellsCaughtUp: tellsCaughtUp,
+            coalesces: try self.coalesces(coalesce)
         )
     }
 
@@ -186,7 +201,8 @@ extension Router {
         to patterns: [TopicPattern],
         cursor: String?,
         tail: Int?,
-        tellsCaughtUp: Bool
+        tellsCaughtUp: Bool,
+        coalesces: Bool
     ) -> SubscribeQuery {
         let start: StartPosition
         if let cursor {
@@ -199,7 +215,8 @@ extension Router {
         return SubscribeQuery(
             filter: TopicFilter(patterns),
             start: start,
-            tellsCaughtUp: tellsCaughtUp
+            tellsCaughtUp: tellsCaughtUp,
+            coalesces: coalesces
         )
     }
 

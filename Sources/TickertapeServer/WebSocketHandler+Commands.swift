@@ -14,6 +14,7 @@ extension WebSocketHandler {
                 try self.subscribe(subscribe, command.ref)
             case .unsubscribe(let name): try self.unsubscribe(name, command.ref)
             case .publish(let publish): try self.publish(publish, command.ref)
+            case .stop(let topic): try self.stop(topic, command.ref)
             case .auth(let token): self.authorize(token, command.ref)
             case .ping: self.reply { WebSocketMessage.writePong(ref: command.ref, into: &$0) }
             }
@@ -40,10 +41,11 @@ extension WebSocketHandler {
             to: command.topics,
             cursor: command.after,
             tail: command.tail,
-            tellsCaughtUp: true
+            tellsCaughtUp: true,
+            coalesce: command.coalesce
         )
         try self.server.admission.checkSubscribe(self.admitted.access, to: query.filter)
-        guard self.server.fanout.end(of: query.filter) == nil else {
+        guard !self.server.fanout.isDeleted(query.filter) else {
             throw Problem(.topicDeleted, "all topics of this subscription were deleted")
         }
         let subscription = WebSocketSubscription(
@@ -57,6 +59,7 @@ extension WebSocketHandler {
             to: query.filter,
             from: query.start,
             tellsCaughtUp: query.tellsCaughtUp,
+            coalesces: query.coalesces,
             transport: subscription
         )
         subscription.subscription = opened
@@ -103,13 +106,13 @@ extension WebSocketHandler {
         self.wakeNext()
     }
 
-    /// All its topics were deleted; the connection goes on without it.
-    func end(_ subscription: WebSocketSubscription, with topic: TopicName) {
+    /// All its topics have ended; the connection goes on without it.
+    func end(_ subscription: WebSocketSubscription, with end: TopicEnd) {
         guard self.subscriptions[subscription.name] === subscription else { return }
         self.subscriptions[subscription.name] = nil
         self.close(subscription)
         self.reply {
-            WebSocketMessage.writeEnd(of: topic, for: subscription.name.text, into: &$0)
+            WebSocketMessage.write(end, for: subscription.name.text, into: &$0)
         }
         self.writeReplies()
         // It may have been the one that was woken.
@@ -124,6 +127,18 @@ extension WebSocketHandler {
     ) throws(Problem) {
         let draft = try self.server.router.draft(command)
         try self.server.admission.checkPublish(self.admitted.access, to: draft.topic)
+        try self.submit(draft, ref)
+    }
+
+    /// Ends a topic at the wish of a reader.
+    private func stop(_ name: String, _ ref: WebSocketRef?) throws(Problem) {
+        let topic = try self.server.router.topic(name)
+        try self.server.admission.checkStop(self.admitted.access, of: topic)
+        try self.submit(Draft.end(topic, reason: .stopped), ref)
+    }
+
+    /// Hands a draft to the log, if the client has not published too fast.
+    private func submit(_ draft: Draft, _ ref: WebSocketRef?) throws(Problem) {
         do throws(RateExceeded) {
             try self.server.admission.checkRate(
                 self.admitted.share,
@@ -139,7 +154,9 @@ extension WebSocketHandler {
             throw .queueFull(self.server.limits)
         }
         let bytes = draft.bytes
-        self.unanswered.append(Unanswered(ref: ref, topic: draft.topic, bytes: bytes))
+        self.unanswered.append(
+            Unanswered(ref: ref, topic: draft.topic, bytes: bytes, ends: draft.end != .none)
+        )
         self.machine.published(bytes: bytes)
     }
 }
@@ -167,7 +184,8 @@ extension WebSocketHandler: PublishReply {
         switch PublishOutcome(result, publish.topic, self.server) {
         case .published(let id, let isRepeated):
             self.answer(publish, id: id, isRepeated: isRepeated)
-        case .ended(let end): self.answer(publish, Problem(end))
+        case .ended(let end):
+            self.reply { WebSocketMessage.writeStopped(end, ref: publish.ref, into: &$0) }
         case .refused(let problem): self.answer(publish, problem)
         }
         if self.machine.answered(bytes: publish.bytes) == .farewell { self.sayFarewell() }
@@ -178,11 +196,16 @@ extension WebSocketHandler: PublishReply {
     }
 
     private func answer(_ publish: Unanswered, id: Int64, isRepeated: Bool) {
+        // The first with its idempotency key may have left it open.
+        let hasEnded =
+            publish.ends
+            && (!isRepeated || self.server.fanout.end(of: TopicFilter(topic: publish.topic)) != nil)
         self.reply {
             WebSocketMessage.writePublished(
                 id,
                 topic: publish.topic,
                 isRepeated: isRepeated,
+                hasEnded: hasEnded,
                 ref: publish.ref,
                 into: &$0
             )

@@ -67,6 +67,8 @@ final class WebSocketHandler: ChannelInboundHandler, LoopConnection {
         let ref: WebSocketRef?
         let topic: TopicName
         let bytes: Int
+        /// Whether the topic ends with it.
+        let ends: Bool
     }
 
     enum Greeting {

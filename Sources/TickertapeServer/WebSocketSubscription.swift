@@ -54,7 +54,7 @@ final class WebSocketSubscription: SubscriptionTransport {
         case .logUnavailable: self.connection?.close(.internalError, "the log cannot be read")
         case .disconnected:
             self.connection?.close(.serviceRestart, "an operator has ended this connection")
-        case .ended(let end): self.connection?.end(self, with: end.topic)
+        case .ended(let end): self.connection?.end(self, with: end)
         }
     }
 

@@ -69,12 +69,12 @@ package enum EventStreamFrame {
         buffer.writeStaticString("\n\n")
     }
 
-    /// The last block of a stream whose topics were all deleted: there is nothing to come back for.
+    /// The last block of a stream whose topics have all ended: there is nothing to come back for.
     ///
     /// Without an id: the cursor of the client stays what it is.
-    package static func writeEnd(of topic: TopicName, into buffer: inout ByteBuffer) {
+    package static func write(_ end: TopicEnd, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("event: tickertape.end\ndata: {")
-        buffer.writeJSONFields(deleted: topic)
+        buffer.writeJSONFields(of: end)
         buffer.writeStaticString("}\n\n")
     }
 
@@ -179,10 +179,10 @@ package enum StreamFraming: Sendable {
         return self.wrapLast(block)
     }
 
-    /// The last write of a stream whose topics were all deleted.
-    package func end(of topic: TopicName) -> ByteBuffer {
+    /// The last write of a stream whose topics have all ended.
+    package func end(with end: TopicEnd) -> ByteBuffer {
         var block = ByteBufferAllocator().buffer(capacity: 128)
-        EventStreamFrame.writeEnd(of: topic, into: &block)
+        EventStreamFrame.write(end, into: &block)
         return self.wrapLast(block)
     }
 

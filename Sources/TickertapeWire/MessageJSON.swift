@@ -31,8 +31,14 @@ extension ByteBuffer {
         self.writeJSON(string: message.data)
     }
 
-    /// `{"messages":[…],"next":1043}`, with `"gap"` when messages after the cursor are gone.
-    package mutating func writeJSON(history messages: [Message], next: Int64, gap: Gap?) {
+    /// `{"messages":[…],"next":1043}`, with `"gap"` when messages after the cursor are gone, and
+    /// `"end"` when nothing comes after them.
+    package mutating func writeJSON(
+        history messages: [Message],
+        next: Int64,
+        gap: Gap?,
+        end: TopicEnd? = nil
+    ) {
         self.writeStaticString("{\"messages\":[")
         for (index, message) in messages.enumerated() {
             if index > 0 { self.writeStaticString(",") }
@@ -43,6 +49,16 @@ extension ByteBuffer {
         if let gap {
             self.writeStaticString(",\"gap\":")
             self.writeJSON(gap)
+        }
+        if let end {
+            self.writeStaticString(",\"end\":{")
+            self.writeJSONFields(of: end)
+            if end.reason != .deleted {
+                self.writeStaticString(",\"time\":\"")
+                self.writeString(rfc3339(milliseconds: end.timeMilliseconds))
+                self.writeStaticString("\"")
+            }
+            self.writeStaticString("}")
         }
         self.writeStaticString("}")
     }
@@ -83,10 +99,16 @@ extension ByteBuffer {
         self.writeJSON(string: topic.text)
     }
 
-    /// The fields that tell of the end of a topic that was deleted.
-    mutating func writeJSONFields(deleted topic: TopicName) {
+    /// The fields that tell of the end of a topic, without the braces.
+    ///
+    /// One that was deleted has no last message any more.
+    package mutating func writeJSONFields(of end: TopicEnd) {
         self.writeStaticString("\"topic\":")
-        self.writeJSON(string: topic.text)
-        self.writeStaticString(",\"reason\":\"deleted\"")
+        self.writeJSON(string: end.topic.text)
+        self.writeStaticString(",\"reason\":")
+        self.writeJSON(string: end.reason.rawValue)
+        guard end.reason != .deleted else { return }
+        self.writeStaticString(",\"last_id\":")
+        self.writeDecimal(end.lastID)
     }
 }

@@ -8,9 +8,11 @@ package struct SubscribeBody: Decodable, Sendable {
     package let after: String?
     package let tail: Int?
     package let tellsCaughtUp: Bool
+    /// What to join on replay, as it came.
+    package let coalesce: String?
 
     private enum Field: String, CodingKey, CaseIterable {
-        case topics, after, tail
+        case topics, after, tail, coalesce
         case caughtUp = "caught_up"
     }
 
@@ -23,6 +25,7 @@ package struct SubscribeBody: Decodable, Sendable {
         self.topics = try fields.decode([String].self, forKey: .topics)
         self.tail = try fields.decodeIfPresent(Int.self, forKey: .tail)
         self.tellsCaughtUp = try fields.decodeIfPresent(Bool.self, forKey: .caughtUp) ?? false
+        self.coalesce = try fields.decodeIfPresent(String.self, forKey: .coalesce)
         if let number = try? fields.decodeIfPresent(Int64.self, forKey: .after) {
             self.after = String(number)
         } else if (try? fields.decodeIfPresent(UInt64.self, forKey: .after)) != nil {

@@ -14,12 +14,17 @@ final class DeliveryLedger {
         self.history = history
     }
 
-    func note(_ items: [EventStreamParser.Item]) {
+    /// Of a stream of `filter`, whose messages may be joined.
+    func note(_ items: [EventStreamParser.Item], joining filter: TopicFilter) {
         for case .message(let text, let event, let data) in items where event != "tickertape.gap" {
-            guard let message = Int64(text).flatMap({ self.history[$0] }) else { continue }
-            let one = LoopStatistics.Out(messages: 1, bytes: Int64(data.utf8.count))
-            self.all.add(one)
-            self.byTopic[message.topic, default: .init()].add(one)
+            guard let id = Int64(text),
+                let messages = self.history.joined(endingAt: id, data, filter)
+            else { continue }
+            for message in messages {
+                let one = LoopStatistics.Out(messages: 1, bytes: Int64(message.data.utf8.count))
+                self.all.add(one)
+                self.byTopic[message.topic, default: .init()].add(one)
+            }
         }
     }
 

@@ -41,6 +41,38 @@ final class LoopFixture {
         self.log.commitAndAnnounce()
     }
 
+    /// Commits messages of one topic, which ends with the last of them, and announces that.
+    func announceLast(_ topic: String, _ data: String...) throws {
+        for (index, text) in data.enumerated() {
+            let draft = Draft(
+                topic: try TopicName(topic),
+                data: text,
+                end: index == data.count - 1 ? .withMessage : .none
+            )
+            precondition(self.log.admit(draft), "there is room")
+            self.log.append([draft]) { _ in }
+        }
+        self.log.commitAndAnnounce()
+    }
+
+    /// Ends a topic without a message, and announces it.
+    func end(_ topic: String, _ reason: TopicEnd.Reason = .ended) throws {
+        self.log.end(try TopicName(topic), reason)
+        self.tell()
+    }
+
+    /// Deletes a topic, and announces it.
+    func delete(_ topic: String) throws {
+        let name = try TopicName(topic)
+        precondition(self.log.delete(name), "there is such a topic")
+        self.tell()
+    }
+
+    /// Announces everything that was not.
+    func tell() {
+        while self.log.tellNext() {}
+    }
+
     /// Lets the loop do what it was told so far, and no slice.
     func turn() {
         self.loop.run()
@@ -71,6 +103,7 @@ final class LoopFixture {
             to: filter,
             from: start,
             tellsCaughtUp: transport.tellsCaughtUp,
+            coalesces: transport.coalesces,
             transport: transport
         )
     }

@@ -12,6 +12,8 @@ final class RecordingTransport: SubscriptionTransport {
     var isFull = false
     /// Whether its subscription asks to be told of the live tail.
     var tellsCaughtUp = false
+    /// Whether it asks to have messages joined.
+    var coalesces = false
     private(set) var writes: [String] = []
     private(set) var items: [EventStreamParser.Item] = []
     private(set) var endings: [SubscriptionEnd] = []
@@ -34,6 +36,23 @@ final class RecordingTransport: SubscriptionTransport {
 
     func end(_ reason: SubscriptionEnd) {
         self.endings.append(reason)
+    }
+
+    /// The ends it was told: the topic, the reason and, unless it was deleted, the last id.
+    var ends: [String] {
+        self.endings.map { ending in
+            guard case .ended(let end) = ending else { return "\(ending)" }
+            return "\(end.topic) \(end.reason)" + (end.reason == .deleted ? "" : " \(end.lastID)")
+        }
+    }
+
+    /// The data of the messages that came so far.
+    var data: [String] {
+        self.items.compactMap { item in
+            guard case .message(_, let event, let data) = item, !event.hasPrefix("tickertape.")
+            else { return nil }
+            return data
+        }
     }
 
     /// The ids of the messages that came so far.

@@ -10,6 +10,7 @@ import TickertapeWire
 final class SimulatedClient {
     let filter: TopicFilter
     let start: StartPosition
+    let coalesces: Bool
     let fanout: LoopFanout
     private(set) var connection: SimulatedConnection?
     /// Where it would resume.
@@ -17,20 +18,34 @@ final class SimulatedClient {
     private(set) var messageCount = 0
     private(set) var connectionCount = 0
 
-    init(_ filter: TopicFilter, from start: StartPosition, on fanout: LoopFanout) {
+    init(
+        _ filter: TopicFilter,
+        from start: StartPosition,
+        coalesces: Bool,
+        on fanout: LoopFanout
+    ) {
         self.filter = filter
         self.start = start
+        self.coalesces = coalesces
         self.fanout = fanout
     }
 
+    /// Where its next connection starts.
+    var next: StartPosition { self.lastID.map { .after($0) } ?? self.start }
+
     func connect(_ framing: StreamFraming, room: Int, _ ledger: DeliveryLedger) {
         precondition(self.connection == nil, "one connection at a time")
-        let start = self.lastID.map { StartPosition.after($0) } ?? self.start
-        let checker = StreamChecker(self.filter, from: start, ledger.history)
+        let start = self.next
+        let checker = StreamChecker(
+            self.filter,
+            from: start,
+            coalesces: self.coalesces,
+            ledger.history
+        )
         let connection = SimulatedConnection(framing, room: room, checker, ledger, on: self.fanout)
         self.connection = connection
         self.connectionCount += 1
-        connection.open(self.filter, start)
+        connection.open(self.filter, start, coalesces: self.coalesces)
     }
 
     /// Takes bytes from the network.
@@ -70,9 +85,12 @@ final class SimulatedConnection: SubscriptionTransport {
     private(set) var isEnded = false
     private let ledger: DeliveryLedger
     private var ledgerParser = EventStreamParser()
-    /// What it follows, and how often each was deleted before.
+    private var filter: TopicFilter?
+    /// What it follows, and how often each has ended or was deleted before.
     private var topics: [TopicName]?
-    private var deletionsBefore: [TopicName: Int] = [:]
+    private var endingsBefore: [TopicName: Int] = [:]
+    /// What it must have had when everything has arrived, now that it has ended.
+    private var endID: Int64?
     /// Writes begun while the socket was full, since it last had room.
     private var writesWhileFull = 0
     private var wrong: String?
@@ -96,16 +114,18 @@ final class SimulatedConnection: SubscriptionTransport {
         self.fanout = fanout
     }
 
-    func open(_ filter: TopicFilter, _ start: StartPosition) {
+    func open(_ filter: TopicFilter, _ start: StartPosition, coalesces: Bool) {
+        self.filter = filter
         self.topics = filter.exactTopics
-        // A deletion that was not announced yet is told to those who come.
+        // An end that was not announced yet is told to those who come.
         if self.fanout.end(of: filter) == nil {
-            self.deletionsBefore = self.ledger.history.deletions
+            self.endingsBefore = self.ledger.history.endings
         }
         self.subscription = self.fanout.subscribe(
             to: filter,
             from: start,
             tellsCaughtUp: false,
+            coalesces: coalesces,
             transport: self
         )
     }
@@ -123,7 +143,9 @@ final class SimulatedConnection: SubscriptionTransport {
             bytes = content?.content ?? []
         }
         self.underWay += bytes
-        self.ledger.note(self.ledgerParser.feed(bytes))
+        if let filter = self.filter {
+            self.ledger.note(self.ledgerParser.feed(bytes), joining: filter)
+        }
         self.bytesWritten += bytes.count
         if self.underWay.count > self.room { self.isFull = true }
         return self.isFull
@@ -140,22 +162,24 @@ final class SimulatedConnection: SubscriptionTransport {
         self.isEnded = true
         switch reason {
         case .logUnavailable: break
-        case .ended(let end): self.wrong = self.wrong ?? self.objection(toEndOf: end.topic)
+        case .ended(let end):
+            self.wrong = self.wrong ?? self.objection(to: end)
+            if end.reason != .deleted { self.endID = end.lastID }
         case .draining, .disconnected: self.wrong = self.wrong ?? "ended for \(reason)"
         }
         self.closeSubscription()
     }
 
-    /// An end is told to those whose topics were all deleted, the last one since they came.
-    private func objection(toEndOf topic: TopicName) -> String? {
-        guard let topics = self.topics, topics.contains(topic) else {
-            return "ended for \(topic), which is not all it follows"
+    /// An end is told to those whose topics have all ended, the last one since they came.
+    private func objection(to end: TopicEnd) -> String? {
+        guard let topics = self.topics, topics.contains(end.topic) else {
+            return "ended for \(end.topic), which is not all it follows"
         }
-        let deletions = self.ledger.history.deletions
+        let endings = self.ledger.history.endings
         let isDue =
-            topics.allSatisfy { deletions[$0] != nil }
-            && topics.contains { deletions[$0] != self.deletionsBefore[$0] }
-        return isDue ? nil : "ended for \(topic), though nothing was deleted"
+            topics.allSatisfy { endings[$0] != nil }
+            && topics.contains { endings[$0] != self.endingsBefore[$0] }
+        return isDue ? nil : "ended for \(end.topic), though nothing has ended"
     }
 
     func receive(_ count: Int) -> String? {
@@ -163,6 +187,9 @@ final class SimulatedConnection: SubscriptionTransport {
             self.wrong = self.wrong ?? self.checker.take(item)
         }
         self.underWay.removeFirst(min(count, self.underWay.count))
+        if self.underWay.isEmpty, let end = self.endID {
+            self.wrong = self.wrong ?? self.checker.missing(through: end)
+        }
         if self.isFull, self.underWay.count <= self.room / 2, let subscription = self.subscription {
             self.isFull = false
             self.writesWhileFull = 0

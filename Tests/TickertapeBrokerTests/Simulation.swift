@@ -17,6 +17,8 @@ struct Hardships: Sendable, CustomTestStringConvertible {
     var removesMessages = false
     /// Operators purge and delete topics, which publishes bring back.
     var deletesTopics = false
+    /// Topics end, with a message or without one, and are reopened.
+    var endsTopics = false
     /// The log fails for a while.
     var logFails = false
     var testDescription: String { self.name }
@@ -40,6 +42,9 @@ final class Simulation {
     private var isFailing = false
     /// Few, so that many clients share an audience.
     private var filters: [TopicFilter] = []
+    private var draftCount = 0
+    /// From now on everybody asks first whether there is something to come.
+    private var isSettling = false
 
     static let topics = ["a", "b", "a/b", "a/c", "b/c", "a/b/c", "é", "e\u{301}"]
     static let patterns = ["*", "**", "a/*", "a/**", "*/c", "é"]
@@ -53,6 +58,8 @@ final class Simulation {
         limits.writeBytesMax = random.int(1...2_000)
         limits.pageMessagesMax = random.int(1...8)
         limits.pageBytesMax = random.int(1...2_000)
+        limits.coalescedBytesMax = random.int(1...300)
+        limits.coalescedMessagesMax = random.int(1...20)
         limits.sliceSubscribersMax = random.int(1...9)
         limits.submissionMessagesMax = random.int(1...4)
         limits.heartbeatSeconds = 1.5
@@ -72,6 +79,7 @@ final class Simulation {
 
     /// Does something, at random.
     func step() {
+        if self.hardships.endsTopics, self.random.oneIn(25) { return self.endOrReopen() }
         switch self.random.int(0...99) {
         case 0..<22: self.publish()
         case 22..<32: self.commit()
@@ -94,12 +102,15 @@ final class Simulation {
     }
 
     private func publish() {
-        var data = String(repeating: "x", count: self.random.int(0...60))
+        // Each is known by its data, so that joined ones can be told apart.
+        self.draftCount += 1
+        var data = "<\(self.draftCount)>" + String(repeating: "x", count: self.random.int(0...60))
         if self.random.oneIn(10) { data += "\n\n" + String(repeating: "y", count: 2_500) }
         let draft = try? Draft(
             topic: TopicName(self.random.pick(Self.topics)),
             event: self.random.oneIn(3) ? "trade" : nil,
-            data: data
+            data: data,
+            end: self.hardships.endsTopics && self.random.oneIn(12) ? .withMessage : .none
         )
         guard let draft else { return }
         self.random.pick(self.publishers).publish(draft, again: self.random.oneIn(8))
@@ -110,6 +121,27 @@ final class Simulation {
         let before = self.log.head
         self.log.commit(self.random.int(1...5))
         for message in self.log.messages where message.id > before { self.history.append(message) }
+        self.noteEnds()
+    }
+
+    private func noteEnds() {
+        guard self.hardships.endsTopics else { return }
+        for text in Self.topics {
+            guard let topic = try? TopicName(text),
+                let end = self.log.end(of: TopicFilter(topic: topic))?.last, end.reason != .deleted
+            else { continue }
+            self.history.note(end)
+        }
+    }
+
+    private func endOrReopen() {
+        // One transaction after the other.
+        guard !self.log.hasUnannounced, let topic = try? TopicName(self.random.pick(Self.topics))
+        else { return }
+        if self.log.reopen(topic) { return }
+        guard self.random.oneIn(3) else { return }
+        self.log.end(topic, self.random.pick([.ended, .stopped]))
+        self.noteEnds()
     }
 
     private func advance() {
@@ -151,7 +183,12 @@ final class Simulation {
     private func join() {
         guard self.clients.count < 25 else { return }
         let fanout = self.broker.fanout(on: self.random.pick(self.loops))
-        let client = SimulatedClient(self.anyFilter(), from: self.anyStart(), on: fanout)
+        let client = SimulatedClient(
+            self.anyFilter(),
+            from: self.anyStart(),
+            coalesces: self.random.oneIn(3),
+            on: fanout
+        )
         self.clients.append(client)
         self.connect(client)
     }
@@ -159,7 +196,11 @@ final class Simulation {
     func connect(_ client: SimulatedClient) {
         let room = self.random.oneIn(2) ? 1_000_000 : self.random.int(20...3_000)
         // Who asks first is answered 204; who does not may still come between.
-        if self.random.oneIn(2), client.fanout.end(of: client.filter) != nil { return }
+        if self.isSettling || self.random.oneIn(2),
+            let end = client.fanout.end(of: client.filter), end.leavesNothing(after: client.next)
+        {
+            return
+        }
         client.connect(self.random.oneIn(2) ? .chunked : .plain, room: room, self.ledger)
     }
 
@@ -227,6 +268,7 @@ final class Simulation {
     /// Lets everything that is under way arrive.
     func settle() {
         self.isFailing = false
+        self.isSettling = true
         self.log.setFailing(false)
         for _ in 0..<3_000 {
             // What failed before may still end a stream now.

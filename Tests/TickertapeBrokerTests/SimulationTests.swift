@@ -23,6 +23,19 @@ struct SimulationTests {
             losesConnections: true,
             deletesTopics: true
         ),
+        Hardships(name: "topics that end", loopCount: 2, endsTopics: true),
+        Hardships(
+            name: "topics that end, and lost connections",
+            losesConnections: true,
+            endsTopics: true
+        ),
+        Hardships(
+            name: "topics that end and are deleted",
+            losesConnections: true,
+            removesMessages: true,
+            deletesTopics: true,
+            endsTopics: true
+        ),
         Hardships(name: "a failing log", losesConnections: true, logFails: true),
         Hardships(
             name: "everything",
@@ -30,6 +43,7 @@ struct SimulationTests {
             losesConnections: true,
             removesMessages: true,
             deletesTopics: true,
+            endsTopics: true,
             logFails: true
         ),
     ]
@@ -63,7 +77,7 @@ struct SimulationTests {
             if isOpen == (simulation.log.end(of: client.filter) != nil) {
                 let filter = "\(client.filter.patterns)"
                 simulation.check(
-                    isOpen ? "a stream of deleted \(filter)" : "no connection for \(filter)"
+                    isOpen ? "a stream of ended \(filter)" : "no connection for \(filter)"
                 )
             }
             if isOpen { simulation.check(client.connection?.missing()) }

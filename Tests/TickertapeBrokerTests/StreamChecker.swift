@@ -6,8 +6,9 @@ import TickertapeTestSupport
 final class CommittedHistory {
     private(set) var messages: [Message] = []
     private var removed: Set<Int64> = []
-    /// How often each topic was deleted.
-    private(set) var deletions: [TopicName: Int] = [:]
+    /// How often each topic has ended or was deleted.
+    private(set) var endings: [TopicName: Int] = [:]
+    private var lastEnds: [TopicName: TopicEnd] = [:]
 
     /// The message with this id; ids are 1, 2, 3 and so on.
     subscript(id: Int64) -> Message? {
@@ -34,8 +35,34 @@ final class CommittedHistory {
     }
 
     func delete(_ topic: TopicName) {
-        self.deletions[topic, default: 0] += 1
+        self.endings[topic, default: 0] += 1
         self.remove(topic, through: self.head)
+    }
+
+    /// A topic has ended; told again as long as nothing has changed.
+    func note(_ end: TopicEnd) {
+        guard self.lastEnds[end.topic] != end else { return }
+        self.lastEnds[end.topic] = end
+        self.endings[end.topic, default: 0] += 1
+    }
+
+    /// The messages of `filter` whose data make `data`, of which the last has this id; each is
+    /// known by its data.
+    func joined(endingAt id: Int64, _ data: String, _ filter: TopicFilter) -> [Message]? {
+        guard let last = self[id] else { return nil }
+        var rest = data[...]
+        var found: [Message] = []
+        for message in self.messages[..<Int(id)].reversed() where filter.matches(message.topic) {
+            let isAlike = message.topic == last.topic && message.event == last.event
+            if isAlike, rest.hasSuffix(message.data) {
+                rest.removeLast(message.data.count)
+                found.append(message)
+            } else if !self.isRemoved(message.id) {
+                return nil
+            }
+            if rest.isEmpty { return found.reversed() }
+        }
+        return nil
     }
 
     func isRemoved(_ id: Int64) -> Bool { self.removed.contains(id) }
@@ -68,9 +95,16 @@ struct StreamChecker {
     private var expectedGap: Gap.Reason?
     private let start: StartPosition
     private let openedAt: Int64
+    private let coalesces: Bool
 
-    init(_ filter: TopicFilter, from start: StartPosition, _ history: CommittedHistory) {
+    init(
+        _ filter: TopicFilter,
+        from start: StartPosition,
+        coalesces: Bool,
+        _ history: CommittedHistory
+    ) {
         self.filter = filter
+        self.coalesces = coalesces
         self.start = start
         self.history = history
         self.openedAt = history.head
@@ -121,6 +155,12 @@ struct StreamChecker {
         return self.reach(self.history.head, due: nil).map { "at the end: \($0)" }
     }
 
+    /// Whether everything up to `id` has come, where a stream has ended.
+    mutating func missing(through id: Int64) -> String? {
+        guard id > self.through else { return nil }
+        return self.reach(id, due: nil).map { "ended too early: \($0)" }
+    }
+
     private mutating func block(
         _ text: String,
         _ check: (inout StreamChecker, Int64) -> String?
@@ -137,6 +177,7 @@ struct StreamChecker {
 
     private mutating func message(_ id: Int64, _ event: String, _ data: String) -> String? {
         guard let message = self.history[id] else { return "message \(id), which nobody sent" }
+        if self.coalesces, data != message.data { return self.joined(message, event, data) }
         guard id > self.through else { return "message \(id) again, after \(self.through)" }
         guard self.filter.matches(message.topic) else { return "\(id) of \(message.topic)" }
         guard event == message.event ?? "", data == message.data else { return "content of \(id)" }
@@ -146,6 +187,16 @@ struct StreamChecker {
         self.announced = nil
         self.messageCount += 1
         return self.reach(id, due: message)
+    }
+
+    private mutating func joined(_ last: Message, _ event: String, _ data: String) -> String? {
+        guard event == last.event ?? "",
+            let messages = self.history.joined(endingAt: last.id, data, self.filter)
+        else { return "what is joined in \(last.id)" }
+        for message in messages {
+            if let wrong = self.message(message.id, event, message.data) { return wrong }
+        }
+        return nil
     }
 
     private mutating func gap(_ data: String, cursor: Int64) -> String? {

@@ -34,6 +34,7 @@ struct AdmissionFixture {
     func makeToken(
         publish: [String] = [],
         subscribe: [String] = [],
+        stop: [String] = [],
         expiresMilliseconds: Int64? = nil
     ) throws -> String {
         let secret = TokenSecret()
@@ -43,7 +44,8 @@ struct AdmissionFixture {
             hint: secret.hint,
             grant: Grant(
                 publish: try publish.map { try TopicPattern($0) },
-                subscribe: try subscribe.map { try TopicPattern($0) }
+                subscribe: try subscribe.map { try TopicPattern($0) },
+                stop: try stop.map { try TopicPattern($0) }
             ),
             createdMilliseconds: 0,
             expiresMilliseconds: expiresMilliseconds,

@@ -75,8 +75,8 @@ final class ConnectionFixture {
     }
 
     /// Commits a message by another way than this connection.
-    func publish(_ topic: String, _ data: String) throws {
-        let draft = Draft(topic: try TopicName(topic), data: data)
+    func publish(_ topic: String, _ data: String, end: DraftEnd = .none) throws {
+        let draft = Draft(topic: try TopicName(topic), data: data, end: end)
         precondition(self.log.admit(draft), "there is room")
         self.log.append([draft]) { _ in }
     }

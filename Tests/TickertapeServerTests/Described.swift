@@ -26,6 +26,7 @@ func described(_ route: Route) -> String {
 
 func described(_ query: SubscribeQuery) -> String {
     "events \(query.filter.patterns.map(\.text).joined(separator: " ")) \(described(query.start))"
+        + (query.coalesces ? " coalesced" : "")
 }
 
 func described(_ start: StartPosition) -> String {

@@ -186,7 +186,8 @@ struct EventStreamHandlerTests {
         #expect(answers.first?.fields["content-type"] == nil)
         #expect(answers.first?.fields["cache-control"] == "no-store")
         let gap = #""gap":{"after":0,"resumed":1,"reason":"retention"}"#
-        #expect(answers.last?.body == #"{"messages":[],"next":1,\#(gap)}"#)
+        let end = #""end":{"topic":"a","reason":"deleted"}"#
+        #expect(answers.last?.body == #"{"messages":[],"next":1,\#(gap),\#(end)}"#)
         #expect(fixture.channel.isActive)
     }
 

@@ -116,6 +116,21 @@ struct ParameterTests {
         #expect(routed(.GET, "/topics/a/events?\(query)") == "400 invalid_parameter")
     }
 
+    @Test(
+        "Messages are joined where that is asked for, as text",
+        arguments: [
+            ("", "events a live"), ("coalesce=", "events a live"),
+            ("coalesce=text", "events a live coalesced"),
+            ("coalesce=text&after=7", "events a after=7 coalesced"),
+            ("coalesce=true", "400 invalid_parameter"), ("coalesce=Text", "400 invalid_parameter"),
+            ("coalesce=text&coalesce=text", "400 repeated_parameter"),
+        ]
+    )
+    func coalesces(query: String, route: String) {
+        #expect(routed(.GET, "/topics/a/events?\(query)") == route)
+        #expect(routed(.GET, "/events?topic=a&\(query)") == route)
+    }
+
     @Test("A stream follows 1 to 128 patterns")
     func manyTopics() {
         let topics = (0..<128).map { "topic=t/\($0)" }.joined(separator: "&")

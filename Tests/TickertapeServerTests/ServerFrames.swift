@@ -86,7 +86,11 @@ private func words(of payload: [UInt8]) throws -> String {
     case "published":
         words += [value("id"), value("topic")]
         if object["repeated"] != nil { words.append("repeated") }
-    case "end": words += [value("subscription"), value("topic"), value("reason")]
+        if object["ended"] != nil { words.append("ended") }
+    case "end":
+        words += [value("subscription"), value("topic"), value("reason")]
+        if object["last_id"] != nil { words.append(value("last_id")) }
+    case "stopped": words += [value("topic"), value("reason"), value("last_id")]
     case "error": words.append(value("code"))
     default: break
     }

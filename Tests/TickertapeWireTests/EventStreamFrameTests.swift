@@ -28,15 +28,23 @@ func message(
 }
 
 struct EventStreamFrameTests {
-    @Test("The end of a deleted topic is an event without an id, and then nothing")
-    func end() throws {
+    @Test(
+        "The end is an event without an id, and then nothing; a deleted topic has no last id",
+        arguments: [
+            (TopicEnd.Reason.deleted, #""reason":"deleted""#),
+            (.ended, #""reason":"ended","last_id":1043"#),
+            (.stopped, #""reason":"stopped","last_id":1043"#),
+        ]
+    )
+    func end(reason: TopicEnd.Reason, fields: String) throws {
         let topic = try TopicName("news/\"a\"")
+        let end = TopicEnd(topic: topic, reason: reason, lastID: 1_043, timeMilliseconds: 5)
         let block =
-            #"event: tickertape.end\#ndata: {"topic":"news/\"a\"","reason":"deleted"}\#n\#n"#
-        #expect(String(buffer: StreamFraming.plain.end(of: topic)) == block)
+            #"event: tickertape.end\#ndata: {"topic":"news/\"a\"",\#(fields)}\#n\#n"#
+        #expect(String(buffer: StreamFraming.plain.end(with: end)) == block)
         let size = String(block.utf8.count, radix: 16)
         #expect(
-            String(buffer: StreamFraming.chunked.end(of: topic))
+            String(buffer: StreamFraming.chunked.end(with: end))
                 == "\(size)\r\n\(block)\r\n0\r\n\r\n"
         )
     }

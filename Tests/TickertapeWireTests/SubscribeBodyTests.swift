@@ -42,6 +42,16 @@ struct SubscribeBodyTests {
         #expect(body.tail == row.tail)
     }
 
+    @Test("What to join is told as it came, and is a text")
+    func coalesce() throws {
+        for (field, value) in [("", nil), (#","coalesce":"text""#, "text")] as [(String, String?)] {
+            let json = #"{"topics":["a"]\#(field)}"#
+            #expect(try SubscribeBody.decode(ByteBuffer(string: json)).coalesce == value)
+        }
+        let wrong = ByteBuffer(string: #"{"topics":["a"],"coalesce":true}"#)
+        #expect(throws: Problem.self) { try SubscribeBody.decode(wrong) }
+    }
+
     @Test("A cursor above every id may come as a number, like one in digits")
     func hugeCursor() throws {
         let json = #"{"topics":["a"],"after":9223372036854775808}"#

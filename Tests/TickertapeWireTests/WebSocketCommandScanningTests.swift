@@ -18,6 +18,10 @@ struct WebSocketCommandScanningTests {
             #"{"ref":0,"type":"publish","topic":"a","data":"\u00e9\uD83D\ude00\u0000\b\f\t\r"}"#,
             #"{"type":"publish","topic":"a","data":"b","event":"c","key":"","idempotency_key":"d"}"#,
             #"{"ref":999999999999999999,"type":"publish","topic":"a","data":"b"}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":true}"#,
+            #"{"type":"publish","end" : false ,"topic":"a","data":"b"}"#,
+            #"{"type":"publish","topic":"a","data":"b","if_last_id":0,"end":true}"#,
+            #"{"if_last_id": 999999999999999999 ,"type":"publish","topic":"a","data":"b"}"#,
         ]
     )
     func taken(json: String) throws {
@@ -51,6 +55,16 @@ struct WebSocketCommandScanningTests {
             #"{"ref":01,"type":"publish","topic":"a","data":"b"}"#,
             #"{"ref":1e3,"type":"publish","topic":"a","data":"b"}"#,
             #"{"ref":9223372036854775808,"type":"publish","topic":"a","data":"b"}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":null}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":"true"}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":1}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":truex}"#,
+            #"{"type":"publish","topic":"a","data":"b","end":tru"#,
+            #"{"type":"publish","topic":"a","data":"b","end":true,"end":true}"#,
+            #"{"type":"publish","topic":"a","data":"b","if_last_id":-1}"#,
+            #"{"type":"publish","topic":"a","data":"b","if_last_id":"1"}"#,
+            #"{"type":"publish","topic":"a","data":"b","if_last_id":1.5}"#,
+            #"{"type":"publish","topic":"a","data":"b","if_last_id":1,"if_last_id":1}"#,
         ]
     )
     func left(json: String) {
@@ -64,6 +78,7 @@ struct WebSocketCommandScanningTests {
         let good = [
             #"{"ref":"a\n","type":"publish","topic":"a","data":"\u00e9\ud83d\ude00é","key":"k"}"#,
             #"{"ref":12,"type":"publish","topic":"a/b","data":"{\"a\":1}","event":"e"}"#,
+            #"{"ref":3,"type":"publish","topic":"a","data":"b","end":true,"if_last_id":1043}"#,
         ].map { Array($0.utf8) }
         var takenCount = 0
         for _ in 0..<20_000 {

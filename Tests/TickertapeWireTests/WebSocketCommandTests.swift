@@ -33,6 +33,19 @@ struct WebSocketCommandTests {
             #"{"type":"publish","topic":"","data":"","event":null,"key":null}"#, nil,
             .publish(.init(topic: "", data: ""))
         ),
+        (
+            #"{"type":"publish","topic":"a","data":"b","end":true,"if_last_id":0}"#, nil,
+            .publish(.init(topic: "a", data: "b", end: true, ifLastID: 0))
+        ),
+        (
+            #"{"type":"publish","topic":"a","data":"b","end":null,"if_last_id":9223372036854775807}"#,
+            nil, .publish(.init(topic: "a", data: "b", ifLastID: .max))
+        ),
+        (#"{"ref":5,"type":"stop","topic":"a/b"}"#, .number(5), .stop(topic: "a/b")),
+        (
+            #"{"type":"subscribe","topics":["a"],"coalesce":"text"}"#, nil,
+            .subscribe(.init(topics: ["a"], coalesce: "text"))
+        ),
         (#"{"type":"subscribe","topics":[]}"#, nil, .subscribe(.init(topics: []))),
         (
             #"{"ref":"r","type":"subscribe","topics":["chat/*","é"],"after":1040,"tail":50,"#
@@ -88,6 +101,27 @@ struct WebSocketCommandTests {
             (
                 #"{"ref":1,"type":"publish","topic":"a","data":"","key":7}"#, .invalidCommand,
                 "'key' must be a string"
+            ),
+            (
+                #"{"ref":1,"type":"publish","topic":"a","data":"","end":"yes"}"#, .invalidCommand,
+                "'end' must be true or false"
+            ),
+            (
+                #"{"ref":1,"type":"publish","topic":"a","data":"","if_last_id":-1}"#,
+                .invalidCommand, "'if_last_id' must be the id of a message, or 0"
+            ),
+            (
+                #"{"ref":1,"type":"publish","topic":"a","data":"","if_last_id":"1"}"#,
+                .invalidCommand, "'if_last_id' must be the id of a message, or 0"
+            ),
+            (#"{"ref":1,"type":"stop"}"#, .invalidCommand, "has no 'topic'"),
+            (
+                #"{"ref":1,"type":"stop","topic":"a","data":""}"#, .unknownParameter,
+                "'stop' has no 'data'"
+            ),
+            (
+                #"{"ref":1,"type":"subscribe","topics":[],"coalesce":true}"#, .invalidCommand,
+                "'coalesce' must be a string"
             ),
             (#"{"ref":1,"type":"unsubscribe"}"#, .invalidCommand, "has no 'subscription'"),
             (#"{"ref":1,"type":"subscribe"}"#, .invalidCommand, "has no 'topics'"),

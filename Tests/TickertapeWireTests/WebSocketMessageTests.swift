@@ -74,9 +74,16 @@ struct WebSocketMessageTests {
                 == #"{"type":"draining","retry_after_ms":2312}"#
         )
         let topic = try TopicName("a/b")
+        let ends = TopicEnd.Reason.allCases.map {
+            TopicEnd(topic: topic, reason: $0, lastID: 0, timeMilliseconds: 5)
+        }
         #expect(
-            written { WebSocketMessage.writeEnd(of: topic, for: "rooms", into: &$0) }
-                == #"{"type":"end","subscription":"rooms","topic":"a/b","reason":"deleted"}"#
+            ends.map { end in
+                written { WebSocketMessage.write(end, for: "rooms", into: &$0) }
+            }
+                == [
+                    #""ended","last_id":0}"#, #""stopped","last_id":0}"#, #""deleted"}"#,
+                ].map { #"{"type":"end","subscription":"rooms","topic":"a/b","reason":"# + $0 }
         )
     }
 
@@ -112,6 +119,25 @@ struct WebSocketMessageTests {
         #expect(
             published(true)
                 == #"{"ref":2,"type":"published","id":1044,"topic":"chat/room-1","repeated":true}"#
+        )
+        #expect(
+            written {
+                WebSocketMessage.writePublished(
+                    1_044,
+                    topic: topic,
+                    isRepeated: true,
+                    hasEnded: true,
+                    ref: nil,
+                    into: &$0
+                )
+            } == #"{"type":"published","id":1044,"topic":"chat/room-1","repeated":true,"#
+                + #""ended":true}"#
+        )
+        let end = TopicEnd(topic: topic, reason: .stopped, lastID: 7, timeMilliseconds: 0)
+        #expect(
+            written { WebSocketMessage.writeStopped(end, ref: ref, into: &$0) }
+                == #"{"ref":2,"type":"stopped","topic":"chat/room-1","reason":"stopped","#
+                + #""last_id":7}"#
         )
         #expect(
             written {

@@ -182,6 +182,12 @@ final class Admission {
         }
     }
 
+    func checkStop(_ access: Access?, of topic: TopicName) throws(Problem) {
+        guard access?.grant.allowsStop(of: topic) ?? false else {
+            throw self.refusal(of: access, "stop \(topic)")
+        }
+    }
+
     func checkSubscribe(_ access: Access?, to filter: TopicFilter) throws(Problem) {
         for pattern in filter.patterns {
             guard access?.grant.allowsSubscribe(to: pattern) ?? false else {

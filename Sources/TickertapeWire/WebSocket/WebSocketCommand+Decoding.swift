@@ -46,29 +46,38 @@ extension WebSocketCommand {
         let type = try fields.string("type")
         switch type {
         case "subscribe":
-            try fields.allowOnly(["topics", "after", "tail", "subscription"], in: type)
+            try fields.allowOnly(["topics", "after", "tail", "subscription", "coalesce"], in: type)
             self = .subscribe(
                 Subscribe(
                     topics: try fields.strings("topics"),
                     after: try fields.cursor("after"),
                     tail: try fields.optionalInteger("tail"),
-                    subscription: try fields.optionalString("subscription")
+                    subscription: try fields.optionalString("subscription"),
+                    coalesce: try fields.optionalString("coalesce")
                 )
             )
         case "unsubscribe":
             try fields.allowOnly(["subscription"], in: type)
             self = .unsubscribe(subscription: try fields.string("subscription"))
         case "publish":
-            try fields.allowOnly(["topic", "data", "event", "key", "idempotency_key"], in: type)
+            try fields.allowOnly(
+                ["topic", "data", "event", "key", "idempotency_key", "end", "if_last_id"],
+                in: type
+            )
             self = .publish(
                 Publish(
                     topic: try fields.string("topic"),
                     data: try fields.string("data"),
                     event: try fields.optionalString("event"),
                     key: try fields.optionalString("key"),
-                    idempotencyKey: try fields.optionalString("idempotency_key")
+                    idempotencyKey: try fields.optionalString("idempotency_key"),
+                    end: try fields.flag("end"),
+                    ifLastID: try fields.optionalID("if_last_id")
                 )
             )
+        case "stop":
+            try fields.allowOnly(["topic"], in: type)
+            self = .stop(topic: try fields.string("topic"))
         case "auth":
             try fields.allowOnly(["token"], in: type)
             self = .auth(token: try fields.string("token"))
@@ -132,6 +141,24 @@ private struct CommandFields {
         guard self.isPresent(name) else { return nil }
         guard let number = self.value(Int.self, name) else { throw self.wrong(name, "an integer") }
         return number
+    }
+
+    /// Not given is the same as false.
+    func flag(_ name: String) throws(Problem) -> Bool {
+        guard self.isPresent(name) else { return false }
+        guard let flag = self.value(Bool.self, name) else {
+            throw self.wrong(name, "true or false")
+        }
+        return flag
+    }
+
+    /// The id of a message, or 0.
+    func optionalID(_ name: String) throws(Problem) -> Int64? {
+        guard self.isPresent(name) else { return nil }
+        guard let id = self.value(Int64.self, name), id >= 0 else {
+            throw self.wrong(name, "the id of a message, or 0")
+        }
+        return id
     }
 
     func cursor(_ name: String) throws(Problem) -> String? {

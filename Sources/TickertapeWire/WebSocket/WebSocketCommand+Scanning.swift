@@ -21,14 +21,16 @@ extension WebSocketCommand.Decoded {
                     data: data,
                     event: scanned.event,
                     key: scanned.key,
-                    idempotencyKey: scanned.idempotencyKey
+                    idempotencyKey: scanned.idempotencyKey,
+                    end: scanned.end ?? false,
+                    ifLastID: scanned.ifLastID
                 )
             )
         )
     }
 }
 
-/// Reads one JSON object of texts and a ref (RFC 8259).
+/// Reads one JSON object of what a publish may have (RFC 8259).
 ///
 /// Must not outlive its bytes before `scan` returns; after it only the fields are of use.
 private struct PublishScanner {
@@ -42,6 +44,8 @@ private struct PublishScanner {
     private(set) var event: String?
     private(set) var key: String?
     private(set) var idempotencyKey: String?
+    private(set) var end: Bool?
+    private(set) var ifLastID: Int64?
 
     init(bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -69,6 +73,8 @@ private struct PublishScanner {
         case "event": self.takesText(into: \.event)
         case "key": self.takesText(into: \.key)
         case "idempotency_key": self.takesText(into: \.idempotencyKey)
+        case "end": self.takesEnd()
+        case "if_last_id": self.takesLastID()
         default: false
         }
     }
@@ -76,6 +82,24 @@ private struct PublishScanner {
     private mutating func takesText(into field: WritableKeyPath<Self, String?>) -> Bool {
         guard self[keyPath: field] == nil, let text = self.text() else { return false }
         self[keyPath: field] = text
+        return true
+    }
+
+    private mutating func takesEnd() -> Bool {
+        guard self.end == nil else { return false }
+        self.skipSpace()
+        for (word, value) in [("true", true), ("false", false)]
+        where self.bytes[self.index...].starts(with: word.utf8) {
+            self.index += word.utf8.count
+            self.end = value
+            return true
+        }
+        return false
+    }
+
+    private mutating func takesLastID() -> Bool {
+        guard self.ifLastID == nil, let id = self.number() else { return false }
+        self.ifLastID = id
         return true
     }
 

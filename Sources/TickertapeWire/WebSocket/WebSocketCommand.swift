@@ -17,6 +17,8 @@ package enum WebSocketCommand: Equatable, Sendable {
     case subscribe(Subscribe)
     case unsubscribe(subscription: String)
     case publish(Publish)
+    /// Ends a topic at the wish of a reader.
+    case stop(topic: String)
     /// Shows a credential, the first or a fresh one.
     case auth(token: String)
     case ping
@@ -31,17 +33,21 @@ package enum WebSocketCommand: Equatable, Sendable {
         package var tail: Int?
         /// The name; the server numbers those without.
         package var subscription: String?
+        /// What to join on replay, as it came.
+        package var coalesce: String?
 
         package init(
             topics: [String],
             after: String? = nil,
             tail: Int? = nil,
-            subscription: String? = nil
+            subscription: String? = nil,
+            coalesce: String? = nil
         ) {
             self.topics = topics
             self.after = after
             self.tail = tail
             self.subscription = subscription
+            self.coalesce = coalesce
         }
     }
 
@@ -51,19 +57,27 @@ package enum WebSocketCommand: Equatable, Sendable {
         package var event: String?
         package var key: String?
         package var idempotencyKey: String?
+        /// Whether the topic ends with it.
+        package var end: Bool
+        /// Stored only if this is the last id of the topic; 0 when it has had none.
+        package var ifLastID: Int64?
 
         package init(
             topic: String,
             data: String,
             event: String? = nil,
             key: String? = nil,
-            idempotencyKey: String? = nil
+            idempotencyKey: String? = nil,
+            end: Bool = false,
+            ifLastID: Int64? = nil
         ) {
             self.topic = topic
             self.data = data
             self.event = event
             self.key = key
             self.idempotencyKey = idempotencyKey
+            self.end = end
+            self.ifLastID = ifLastID
         }
     }
 

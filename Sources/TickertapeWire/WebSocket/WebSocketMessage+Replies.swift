@@ -37,12 +37,14 @@ extension WebSocketMessage {
     ///   - id: Of the message, or of the first one with its idempotency key.
     ///   - topic: Of the message.
     ///   - isRepeated: Whether the idempotency key had been used before.
+    ///   - hasEnded: Whether the topic has ended with it.
     ///   - ref: Of the command.
     ///   - buffer: Takes the object.
     package static func writePublished(
         _ id: Int64,
         topic: TopicName,
         isRepeated: Bool,
+        hasEnded: Bool = false,
         ref: WebSocketRef?,
         into buffer: inout ByteBuffer
     ) {
@@ -50,6 +52,19 @@ extension WebSocketMessage {
         buffer.writeStaticString(",")
         buffer.writeJSONFields(publishedID: id, topic: topic)
         if isRepeated { buffer.writeStaticString(",\"repeated\":true") }
+        if hasEnded { buffer.writeStaticString(",\"ended\":true") }
+        buffer.writeStaticString("}")
+    }
+
+    /// The answer to a stop: how the topic has ended, now or before.
+    package static func writeStopped(
+        _ end: TopicEnd,
+        ref: WebSocketRef?,
+        into buffer: inout ByteBuffer
+    ) {
+        self.writeReplyStart("stopped", ref, into: &buffer)
+        buffer.writeStaticString(",")
+        buffer.writeJSONFields(of: end)
         buffer.writeStaticString("}")
     }
 

@@ -114,15 +114,15 @@ package enum WebSocketMessage {
         self.writeEnd(id: id, into: &buffer)
     }
 
-    /// A subscription has ended: all its topics were deleted, this one last.
-    package static func writeEnd(
-        of topic: TopicName,
+    /// A subscription has ended: all its topics have, this one last.
+    package static func write(
+        _ end: TopicEnd,
         for subscription: String,
         into buffer: inout ByteBuffer
     ) {
         self.writeStart("end", of: subscription, into: &buffer)
         buffer.writeStaticString(",")
-        buffer.writeJSONFields(deleted: topic)
+        buffer.writeJSONFields(of: end)
         buffer.writeStaticString("}")
     }
 

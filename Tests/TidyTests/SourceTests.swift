@@ -54,6 +54,7 @@ struct SourceTests {
             "TickertapeAccess",
             system.union([
                 "TickertapeCore", "TickertapeWire", "TickertapeLog", "Crypto", "JWTKit", "Logging",
+                "SwiftASN1",
             ])
         ),
         (

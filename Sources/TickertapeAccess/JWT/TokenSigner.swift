@@ -1,5 +1,6 @@
 import Foundation
 import JWTKit
+import SwiftASN1
 package import TickertapeCore
 
 /// Makes JWTs, as a backend would: for trying out.
@@ -66,12 +67,11 @@ package struct TokenSigner: Sendable {
         }
     }
 
-    /// A PrivateKeyInfo (RFC 5208 §5).
     private static func key(_ block: PEMText.Block) throws(KeyFileError) -> Key {
-        var outer = DERReader(block.bytes[...])
-        var inner = DERReader(outer.next(DERReader.Tag.sequence)?.content ?? [])
-        _ = inner.next(DERReader.Tag.integer)
-        switch KeyKind(inner.next(DERReader.Tag.sequence)?.content ?? []) {
+        guard let info = try? PrivateKeyInfo(derEncoded: block.bytes) else {
+            throw KeyFileError("its private key is malformed")
+        }
+        switch info.kind {
         case .rsa: return try Self.rsaKey(block)
         case .p256: return try Self.p256Key(block)
         case .ed25519:

@@ -1,4 +1,5 @@
 import JWTKit
+import SwiftASN1
 
 extension VerificationKey {
     /// The keys of a PEM text: any number of public keys, or one certificate.
@@ -19,9 +20,17 @@ extension VerificationKey {
         var keys: [VerificationKey] = []
         for block in blocks {
             switch block.label {
-            case "PUBLIC KEY": keys.append(try Self.key(info: block.bytes[...]))
-            case "RSA PUBLIC KEY": keys.append(try Self.rsaKey(block, modulusIn: block.bytes[...]))
-            case "CERTIFICATE": keys.append(try Self.key(certificate: block.bytes))
+            case "PUBLIC KEY":
+                guard let info = try? PublicKeyInfo(derEncoded: block.bytes) else {
+                    throw KeyFileError("its public key is malformed")
+                }
+                keys.append(try Self.key(info))
+            case "RSA PUBLIC KEY": keys.append(try Self.rsaKey(block, block.bytes[...]))
+            case "CERTIFICATE":
+                guard let certificate = try? CertificateKey(derEncoded: block.bytes) else {
+                    throw KeyFileError("its certificate is malformed")
+                }
+                keys.append(try Self.key(certificate.info))
             // What openssl writes before a key, and what the key says again.
             case "EC PARAMETERS": continue
             default:
@@ -32,21 +41,11 @@ extension VerificationKey {
         return keys
     }
 
-    /// The key of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-    private static func key(info: ArraySlice<UInt8>) throws(KeyFileError) -> VerificationKey {
+    private static func key(_ info: PublicKeyInfo) throws(KeyFileError) -> VerificationKey {
         let broken = KeyFileError("its public key is malformed")
-        var outer = DERReader(info)
-        guard let content = outer.next(DERReader.Tag.sequence)?.content, outer.isAtEnd else {
-            throw broken
-        }
-        var inner = DERReader(content)
-        guard let identifier = inner.next(DERReader.Tag.sequence)?.content,
-            let bits = inner.next(DERReader.Tag.bitString)?.content
-        else { throw broken }
-        let block = PEMText.Block(label: "PUBLIC KEY", bytes: Array(info))
-        switch KeyKind(identifier) {
-        // Before the key itself stands how many bits of the last byte are unused: none.
-        case .rsa: return try Self.rsaKey(block, modulusIn: bits.dropFirst())
+        let block = PEMText.Block(label: "PUBLIC KEY", bytes: info.bytes)
+        switch info.kind {
+        case .rsa: return try Self.rsaKey(block, info.key)
         case .p256:
             guard let key = try? ES256PublicKey(pem: block.text) else { throw broken }
             return VerificationKey(.p256(key), id: nil)
@@ -62,33 +61,16 @@ extension VerificationKey {
 
     private static func rsaKey(
         _ block: PEMText.Block,
-        modulusIn bytes: ArraySlice<UInt8>
+        _ bytes: ArraySlice<UInt8>
     ) throws(KeyFileError) -> VerificationKey {
-        var outer = DERReader(bytes)
-        var inner = DERReader(outer.next(DERReader.Tag.sequence)?.content ?? [])
-        guard let modulus = inner.next(DERReader.Tag.integer)?.content else {
+        guard let modulus = try? RSAModulus(derEncoded: bytes) else {
             throw KeyFileError("its RSA key is malformed")
         }
-        try RSAKeySize.check(modulus)
+        try RSAKeySize.check(modulus.bytes)
         guard let key = try? JWTKit.Insecure.RSA.PublicKey(pem: block.text) else {
             throw KeyFileError("its RSA key is malformed")
         }
         return VerificationKey(.rsa(key), id: nil)
-    }
-
-    /// The key of a certificate, which only carries it: dates, names and who issued it do not count.
-    private static func key(certificate bytes: [UInt8]) throws(KeyFileError) -> VerificationKey {
-        var outer = DERReader(bytes[...])
-        var certificate = DERReader(outer.next(DERReader.Tag.sequence)?.content ?? [])
-        var signed = DERReader(certificate.next(DERReader.Tag.sequence)?.content ?? [])
-        var value = signed.next()
-        if value?.tag == DERReader.Tag.version { value = signed.next() }
-        // After the serial number: algorithm, issuer, validity, subject.
-        for _ in 0..<5 { value = signed.next() }
-        guard let value, value.tag == DERReader.Tag.sequence else {
-            throw KeyFileError("its certificate is malformed")
-        }
-        return try Self.key(info: value.whole)
     }
 }
 

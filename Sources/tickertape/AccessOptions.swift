@@ -31,6 +31,11 @@ struct AccessOptions: ParsableArguments {
     var anonymousPublish: [String] = []
 
     @Option(
+        help: .init("With --auth: topics that anyone may stop.", valueName: "pattern")
+    )
+    var anonymousStop: [String] = []
+
+    @Option(
         help: .init(
             "With --auth: a file with a secret of 32 bytes or more, for JWTs with HS256.",
             valueName: "file"
@@ -137,8 +142,8 @@ struct AccessOptions: ParsableArguments {
     static let flagNames: Set<String> = ["--auth", "--open"]
     /// Those that may be repeated.
     static let listNames: Set<String> = [
-        "--anonymous-subscribe", "--anonymous-publish", "--jwt-secret-file", "--jwt-key-file",
-        "--jwt-audience", "--allow-origin", "--allow-host", "--trusted-proxy",
+        "--anonymous-subscribe", "--anonymous-publish", "--anonymous-stop", "--jwt-secret-file",
+        "--jwt-key-file", "--jwt-audience", "--allow-origin", "--allow-host", "--trusted-proxy",
     ]
     static let optionNames: Set<String> = flagNames.union(listNames).union([
         "--jwt-issuer", "--auth-cookie", "--hsts-seconds", "--client-max-connections",
@@ -179,6 +184,7 @@ struct AccessOptions: ParsableArguments {
         let given: [(String, Bool)] = [
             ("--anonymous-subscribe", !self.anonymousSubscribe.isEmpty),
             ("--anonymous-publish", !self.anonymousPublish.isEmpty),
+            ("--anonymous-stop", !self.anonymousStop.isEmpty),
             ("--jwt-secret-file", !self.jwtSecretFile.isEmpty),
             ("--jwt-key-file", !self.jwtKeyFile.isEmpty),
             ("--jwt-issuer", self.jwtIssuer != nil),
@@ -201,7 +207,8 @@ struct AccessOptions: ParsableArguments {
     private func anonymousGrant() throws -> Grant {
         Grant(
             publish: try Self.patterns(self.anonymousPublish, "--anonymous-publish"),
-            subscribe: try Self.patterns(self.anonymousSubscribe, "--anonymous-subscribe")
+            subscribe: try Self.patterns(self.anonymousSubscribe, "--anonymous-subscribe"),
+            stop: try Self.patterns(self.anonymousStop, "--anonymous-stop")
         )
     }
 

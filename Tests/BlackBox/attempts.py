@@ -99,6 +99,10 @@ def posted_events(broker, topics, token, carrier, _):
                        **{"Content-Type": "application/json"})
 
 
+def stop(broker, topics, token, carrier, _):
+    return request(broker, "POST", topic_path(topics[0], "stop"), token, carrier)
+
+
 # Over a WebSocket.
 
 
@@ -132,6 +136,10 @@ def websocket_publish(broker, topics, token, carrier, data):
     return command(broker, token, carrier, "publish", topic=topics[0], data=data)
 
 
+def websocket_stop(broker, topics, token, carrier, _):
+    return command(broker, token, carrier, "stop", topic=topics[0])
+
+
 # Each with what it takes: names, patterns, or several of them.
 NAME, PATTERN, PATTERNS = "name", "pattern", "patterns"
 TRANSPORTS = {
@@ -140,11 +148,14 @@ TRANSPORTS = {
     "posted events": (posted_events, PATTERNS),
     "websocket subscribe": (websocket_subscribe, PATTERNS),
     "websocket publish": (websocket_publish, NAME),
+    "stop": (stop, NAME), "websocket stop": (websocket_stop, NAME),
 }
 
 
-def is_publish(transport):
-    return transport in ("publish", "websocket publish")
+def action(transport):
+    """What has to be granted for it."""
+    return {"publish": "publish", "websocket publish": "publish", "stop": "stop",
+            "websocket stop": "stop"}.get(transport, "subscribe")
 
 
 def attempt(broker, transport, topics, token=None, carrier="authorization", data="x"):

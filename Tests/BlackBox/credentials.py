@@ -141,13 +141,14 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def grant(publish=(), subscribe=()):
-    return {"publish": list(publish), "subscribe": list(subscribe)}
+def grant(publish=(), subscribe=(), stop=()):
+    return {"publish": list(publish), "subscribe": list(subscribe), "stop": list(stop)}
 
 
-def claims(publish=(), subscribe=(), seconds=3600, **more):
+def claims(publish=(), subscribe=(), stop=(), seconds=3600, **more):
     """A good payload; a claim that is None in `more` is left out."""
-    all_claims = {"tickertape": grant(publish, subscribe), "exp": int(time.time()) + seconds} | more
+    granted = grant(publish, subscribe, stop)
+    all_claims = {"tickertape": granted, "exp": int(time.time()) + seconds} | more
     return {name: value for name, value in all_claims.items() if value is not None}
 
 
@@ -178,9 +179,10 @@ def with_flipped_bit(token):
 # Access tokens.
 
 
-def create_token(broker, publish=(), subscribe=(), expires=None, note=None):
+def create_token(broker, publish=(), subscribe=(), stop=(), expires=None, note=None):
     """A new access token of a running broker, made by its command line."""
-    options = [option for flag, patterns in (("--publish", publish), ("--subscribe", subscribe))
+    lists = {"--publish": publish, "--subscribe": subscribe, "--stop": stop}
+    options = [option for flag, patterns in lists.items()
                for pattern in patterns for option in (flag, pattern)]
     options += ["--expires", expires] if expires else []
     options += ["--note", note] if note else []

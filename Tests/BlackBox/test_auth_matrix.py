@@ -8,24 +8,26 @@ from functools import cache
 
 import pytest
 
-from admin import Admin
-from attempts import CARRIERS, NAME, PATTERN, PATTERNS, TRANSPORTS, attempt, is_publish
+from admin import Admin, segment
+from attempts import CARRIERS, NAME, PATTERN, PATTERNS, TRANSPORTS, action, attempt
 from broker import Broker, wait_for
 from credentials import KeyRing, bearer, create_token, mistyped, revoke, sign, unknown_token
 from hostile_tokens import HOSTILE
 
-ANONYMOUS = {"publish": ["public/inbox"], "subscribe": ["public/**"]}
-JWT_GRANT = {"publish": ["stocks/**"], "subscribe": ["stocks/**", "news/*"]}
+ANONYMOUS = {"publish": ["public/inbox"], "subscribe": ["public/**"], "stop": ["public/x"]}
+JWT_GRANT = {"publish": ["stocks/**"], "subscribe": ["stocks/**", "news/*"], "stop": ["stocks/*"]}
 GRANTS = {
     "nothing": ANONYMOUS,
-    "wide": {"publish": ["**"], "subscribe": ["**"]},
-    "narrow": {"publish": ["stocks/*"], "subscribe": ["stocks/*"]},
-    "publish only": {"publish": ["stocks/**"], "subscribe": []},
-    "subscribe only": {"publish": [], "subscribe": ["stocks/**"]},
-    "listed": {"publish": ["stocks/A", "news/A"], "subscribe": ["stocks/A", "news/A", "*/A"]},
+    "wide": {"publish": ["**"], "subscribe": ["**"], "stop": ["**"]},
+    "narrow": {"publish": ["stocks/*"], "subscribe": ["stocks/*"], "stop": ["stocks/*"]},
+    "publish only": {"publish": ["stocks/**"], "subscribe": [], "stop": []},
+    "subscribe only": {"publish": [], "subscribe": ["stocks/**"], "stop": []},
+    "stop only": {"publish": [], "subscribe": [], "stop": ["stocks/**"]},
+    "listed": {"publish": ["stocks/A", "news/A"], "subscribe": ["stocks/A", "news/A", "*/A"],
+               "stop": ["stocks/A", "news/A"]},
     "JWT HS256": JWT_GRANT, "JWT RS256": JWT_GRANT, "JWT ES256": JWT_GRANT, "JWT EdDSA": JWT_GRANT,
     # Good, and says nothing of what may be done here.
-    "JWT without claim": {"publish": [], "subscribe": []},
+    "JWT without claim": {"publish": [], "subscribe": [], "stop": []},
 }
 BAD = ["expired", "revoked", "mistyped", "unknown", *(f"JWT {name}" for name in HOSTILE)]
 NAMES = [["stocks/A"], ["stocks/us/A"], ["news/A"], ["public/x"], ["public/inbox"]]
@@ -59,7 +61,7 @@ def expected(credential, transport, topics):
     """The code that has to come; None where it is to be done."""
     if credential not in GRANTS:
         return "invalid_token"
-    granted = GRANTS[credential]["publish" if is_publish(transport) else "subscribe"]
+    granted = GRANTS[credential][action(transport)]
     if all(any(selected(topic) <= selected(pattern) for pattern in granted) for topic in topics):
         return None
     return "unauthorized" if credential == "nothing" else "forbidden"
@@ -133,7 +135,7 @@ class Locked:
         self.ring = KeyRing(folder)
         self.broker = Broker(
             folder / "data", *self.ring.options, "--anonymous-subscribe", "public/**",
-            "--anonymous-publish", "public/inbox").start()
+            "--anonymous-publish", "public/inbox", "--anonymous-stop", "public/x").start()
         self.admin = Admin(self.broker)
         self.tokens = {"nothing": None, "unknown": unknown_token()}
         for name, grant in GRANTS.items():
@@ -149,7 +151,7 @@ class Locked:
         for name, make in HOSTILE.items():
             self.tokens[f"JWT {name}"] = make(self.ring)
         self.tokens["mistyped"] = mistyped(self.tokens["wide"])
-        self.tokens["revoked"] = create_token(self.broker, ["**"], ["**"])
+        self.tokens["revoked"] = create_token(self.broker, ["**"], ["**"], ["**"])
         revoke(self.admin, self.tokens["revoked"])
         self.tokens["expired"] = self.make_expired_token()
         self.messages = {topic: self.admin.publish(topic, "seed") for [topic] in NAMES}
@@ -158,7 +160,7 @@ class Locked:
 
     def make_expired_token(self):
         made = self.admin.ok("POST", "/v1/tokens", {
-            "publish": ["**"], "subscribe": ["**"], "expires_in_seconds": 1}, 201)
+            "publish": ["**"], "subscribe": ["**"], "stop": ["**"], "expires_in_seconds": 1}, 201)
         wait_for(lambda: self.admin.get(f"/v1/tokens/{made['id']}")["state"] == "expired", 5,
                  "the end of the token")
         return made["token"]
@@ -190,7 +192,11 @@ def test_who_may_do_what(locked, credential, carrier, transport, topics):
         code = "uri_too_long"
     assert outcome.code == code, outcome
     # A publish that was refused has left nothing behind.
-    assert locked.new_messages() == (is_publish(transport) and code is None)
+    assert locked.new_messages() == (action(transport) == "publish" and code is None)
+    # A stop that was refused has stopped nothing; one that was not is undone for the others.
+    if action(transport) == "stop":
+        path = f"/v1/topics/{segment(topics[0])}/reopen"
+        locked.admin.ok("POST", path, status=200 if code is None else 409)
     check_words(outcome, credential, transport, topics, token)
 
 
@@ -198,13 +204,12 @@ def check_words(outcome, credential, transport, topics, token):
     """The detail says what is missing, and never the token."""
     if outcome.code is None:
         if outcome.granted:
-            assert {name: outcome.granted[name] for name in ("publish", "subscribe")} == GRANTS[
-                credential]
+            assert {name: outcome.granted[name] for name in ANONYMOUS} == GRANTS[credential]
         return
     # (A few hostile ones are words that any sentence may have.)
     assert token is None or len(token) < 10 or token not in outcome.detail
     if outcome.code == "forbidden":
-        wanted = "publish" if is_publish(transport) else "subscribe"
+        wanted = action(transport)
         granted = GRANTS[credential][wanted]
         missing = [topic for topic in topics if not any(
             selected(topic) <= selected(pattern) for pattern in granted)]

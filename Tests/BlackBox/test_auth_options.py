@@ -71,6 +71,7 @@ def test_loopback_needs_no_word(start, host):
 
 @pytest.mark.parametrize("options", [
     ("--anonymous-subscribe", "public/**"), ("--anonymous-publish", "public/**"),
+    ("--anonymous-stop", "public/**"),
     ("--jwt-secret-file", "secret"), ("--jwt-key-file", "key.pem"), ("--jwt-issuer", "i"),
     ("--jwt-audience", "a"),
 ])
@@ -113,7 +114,7 @@ def test_a_key_file_that_is_none_is_refused_by_name(tmp_path, option, write):
 
 
 @pytest.mark.parametrize("option, value", [
-    ("--anonymous-subscribe", "a**"), ("--anonymous-publish", ""),
+    ("--anonymous-subscribe", "a**"), ("--anonymous-publish", ""), ("--anonymous-stop", "a//b"),
     ("--trusted-proxy", "10.0.0.0/33"), ("--trusted-proxy", "proxy.example"),
     ("--client-max-streams", "-1"),
     ("--client-publishes-per-second", "0"), ("--client-bytes-per-second", "-5"),

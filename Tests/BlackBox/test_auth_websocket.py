@@ -84,7 +84,7 @@ def test_a_token_by_command_opens_what_it_grants(locked, ring):
     with Gateway(locked) as client:
         token = ring.token(ring.es, publish=["a/*"], subscribe=["a/**", "b"], exp=expires)
         reply = client.ask("auth", token=token)
-        assert reply == {"ref": 1, "type": "authorized", "publish": ["a/*"],
+        assert reply == {"ref": 1, "type": "authorized", "publish": ["a/*"], "stop": [],
                          "subscribe": ["a/**", "b"], "expires_at": reply["expires_at"]}
         assert datetime.fromisoformat(reply["expires_at"]).timestamp() == expires
         client.subscribe("a/**")

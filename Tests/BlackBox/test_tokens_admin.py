@@ -17,8 +17,8 @@ from wire import check_problem
 
 TOKEN = re.compile(r"ttk_[0-9A-Za-z]{49}")
 DAY = 86_400
-ROW = ["id", "hint", "publish", "subscribe", "created_at", "expires_at", "revoked_at", "state",
-       "note"]
+ROW = ["id", "hint", "publish", "subscribe", "stop", "created_at", "expires_at", "revoked_at",
+       "state", "note"]
 
 
 @pytest.fixture
@@ -61,14 +61,15 @@ def every(admin, **query):
 def test_a_token_is_shown_once(admin):
     before = time.time()
     response = admin.request("POST", "/v1/tokens", {
-        "publish": ["stocks/**", "é"], "subscribe": ["**"], "expires_in_seconds": 60,
-        "note": "a 'feed'"})
+        "publish": ["stocks/**", "é"], "subscribe": ["**"], "stop": ["stocks/*"],
+        "expires_in_seconds": 60, "note": "a 'feed'"})
     assert response.status == 201 and response.header("cache-control") == "no-store"
     made = response.json()
     assert list(made) == [*ROW, "token"]
     token = made.pop("token")
     assert TOKEN.fullmatch(token) and token.startswith(made["hint"]) and len(made["hint"]) == 12
     assert made["publish"] == ["stocks/**", "é"] and made["subscribe"] == ["**"]
+    assert made["stop"] == ["stocks/*"]
     assert made["state"] == "active" and made["note"] == "a 'feed'" and made["revoked_at"] is None
     assert before - 1 < moment(made["created_at"]) < time.time() + 1
     assert abs(moment(made["expires_at"]) - moment(made["created_at"]) - 60) < 1

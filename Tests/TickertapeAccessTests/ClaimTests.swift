@@ -88,6 +88,15 @@ import TickertapeCore
 
     static let grants: [(claim: String, refusal: String?)] = [
         (#"{}"#, nil), (#"{"publish":[]}"#, nil), (#"{"subscribe":["**"]}"#, nil),
+        (#"{"stop":["a/*"]}"#, nil),
+        (
+            #"{"stop":"a"}"#,
+            "'stop' in the tickertape claim of the token is no array of strings"
+        ),
+        (
+            #"{"publish":["a"],"stop":["a//b"]}"#,
+            "'stop' in the tickertape claim of the token has a bad pattern: a level must not be empty: no '/' at the start or end, no '//'"
+        ),
         (#"null"#, "the tickertape claim of the token is no object"),
         (#"[]"#, "the tickertape claim of the token is no object"),
         (#""**""#, "the tickertape claim of the token is no object"),

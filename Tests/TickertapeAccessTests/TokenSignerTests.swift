@@ -16,7 +16,8 @@ import TickertapeTestSupport
     private func draft() throws -> TokenSigner.Draft {
         let grant = Grant(
             publish: [try TopicPattern("a/\"quoted\"/é")],
-            subscribe: [try TopicPattern("**"), try TopicPattern("a/*")]
+            subscribe: [try TopicPattern("**"), try TopicPattern("a/*")],
+            stop: [try TopicPattern("a/*")]
         )
         return TokenSigner.Draft(grant: grant, issuedSeconds: 500, expiresSeconds: 2_000)
     }

@@ -35,6 +35,15 @@ struct NewTokenTests {
         #expect(self.secret.text.hasPrefix(token.hint) && token.hint.utf8.count == 12)
     }
 
+    @Test("A token may grant to stop alone")
+    func stop() throws {
+        let token = try self.token(#"{"stop":["answers/*","a"]}"#)
+        #expect(token.grant.stop.map(\.text) == ["answers/*", "a"])
+        #expect(token.grant.publish.isEmpty && token.grant.subscribe.isEmpty)
+        let problem = try #require(self.problem(#"{"stop":["a//b"]}"#))
+        #expect(problem.detail.hasPrefix("'a//b' in 'stop' is no pattern: "))
+    }
+
     @Test("What is left out grants nothing and does not end")
     func defaults() throws {
         let token = try self.token(#"{"subscribe":["a"]}"#)
@@ -64,7 +73,9 @@ struct NewTokenTests {
     @Test(
         "What makes no token says which field, and what would be right",
         arguments: [
-            ("{}", "at least one pattern"), (#"{"publish":[],"subscribe":[]}"#, "at least one"),
+            ("{}", "at least one pattern"), (#"{"stop":[]}"#, "'subscribe' or 'stop'"),
+            (#"{"stop":"a"}"#, "'stop' in the body is an array"),
+            (#"{"publish":[],"subscribe":[]}"#, "at least one"),
             ("[]", "a JSON object"), (#"{"publish":"a"}"#, "'publish' in the body is an array"),
             (#"{"subscribe":["a",1]}"#, "'subscribe' in the body is an array of strings"),
             (#"{"subscribe":null}"#, "an array of strings, not null"),

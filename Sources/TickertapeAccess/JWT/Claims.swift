@@ -98,7 +98,8 @@ struct Claims: Sendable {
         }
         return Grant(
             publish: try Self.patterns(value["publish"], "publish"),
-            subscribe: try Self.patterns(value["subscribe"], "subscribe")
+            subscribe: try Self.patterns(value["subscribe"], "subscribe"),
+            stop: try Self.patterns(value["stop"], "stop")
         )
     }
 

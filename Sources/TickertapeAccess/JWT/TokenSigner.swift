@@ -122,6 +122,8 @@ private struct DraftClaims: JWTPayload {
     struct Patterns: Codable {
         let publish: [String]
         let subscribe: [String]
+        /// Left out where there are none.
+        let stop: [String]?
     }
 
     let exp: Int64
@@ -139,7 +141,8 @@ private struct DraftClaims: JWTPayload {
         self.aud = draft.audiences.isEmpty ? nil : draft.audiences
         self.tickertape = Patterns(
             publish: draft.grant.publish.map(\.text),
-            subscribe: draft.grant.subscribe.map(\.text)
+            subscribe: draft.grant.subscribe.map(\.text),
+            stop: draft.grant.stop.isEmpty ? nil : draft.grant.stop.map(\.text)
         )
     }
 

@@ -9,8 +9,8 @@ import TickertapeWire
 /// The text of a token leaves the broker once, in the answer to the request that made it. It is in
 /// no other answer, in no log, and not on the disk.
 extension RouteTable {
-    /// Two lists of the longest patterns, escaped as JSON may be.
-    private static let bodyBytesMax = 262_144
+    /// Three lists of the longest patterns, escaped as JSON may be.
+    private static let bodyBytesMax = 393_216
 
     mutating func addTokens(_ backend: AdminBackend) {
         self.add(.get, "/v1/tokens") { try await list($0, backend) }
@@ -58,16 +58,17 @@ extension NewToken {
     init(_ body: JSONValue, _ secret: TokenSecret, atMilliseconds now: Int64) throws {
         let fields = try JSONFields(
             body,
-            names: ["publish", "subscribe", "expires_in_seconds", "expires_at", "note"]
+            names: ["publish", "subscribe", "stop", "expires_in_seconds", "expires_at", "note"]
         )
         let grant = Grant(
             publish: try Self.patterns("publish", of: fields),
-            subscribe: try Self.patterns("subscribe", of: fields)
+            subscribe: try Self.patterns("subscribe", of: fields),
+            stop: try Self.patterns("stop", of: fields)
         )
         guard !grant.isEmpty else {
             throw AdminProblem(
                 .invalidBody,
-                "give at least one pattern in 'publish' or 'subscribe': "
+                "give at least one pattern in 'publish', 'subscribe' or 'stop': "
                     + "a token that grants nothing opens nothing"
             )
         }
@@ -230,6 +231,7 @@ extension JSONWriter {
         self.field("hint", token.hint)
         self.array("publish", of: token.grant.publish) { $0.element($1.text) }
         self.array("subscribe", of: token.grant.subscribe) { $0.element($1.text) }
+        self.array("stop", of: token.grant.stop) { $0.element($1.text) }
         self.time("created_at", milliseconds: token.createdMilliseconds)
         self.time("expires_at", milliseconds: token.expiresMilliseconds)
         self.time("revoked_at", milliseconds: token.revokedMilliseconds)

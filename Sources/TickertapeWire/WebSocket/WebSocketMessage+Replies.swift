@@ -107,6 +107,8 @@ extension WebSocketMessage {
         self.write(grant.publish, into: &buffer)
         buffer.writeStaticString(",\"subscribe\":")
         self.write(grant.subscribe, into: &buffer)
+        buffer.writeStaticString(",\"stop\":")
+        self.write(grant.stop, into: &buffer)
         buffer.writeStaticString(",\"expires_at\":")
         if expiresMilliseconds == .max {
             buffer.writeStaticString("null")

@@ -4,6 +4,7 @@ struct TokenRow: Decodable, Sendable {
     let hint: String
     let publish: [String]
     let subscribe: [String]
+    let stop: [String]
     let createdAt: String
     let expiresAt: String?
     let revokedAt: String?
@@ -21,6 +22,7 @@ struct TokenPage: Decodable, Sendable {
 struct TokenRequest: Encodable {
     let publish: [String]
     let subscribe: [String]
+    let stop: [String]
     let expiresInSeconds: Int64?
     let note: String
 }
@@ -37,6 +39,7 @@ extension TokenRow {
         facts.add("begins with", printable(self.hint))
         facts.add("publishes to", Self.list(self.publish))
         facts.add("subscribes to", Self.list(self.subscribe))
+        facts.add("may stop", Self.list(self.stop))
         facts.add("created", printable(self.createdAt))
         facts.add("expires", self.expiresAt.map(printable) ?? "never")
         if let revokedAt = self.revokedAt { facts.add("revoked", printable(revokedAt)) }

@@ -25,15 +25,28 @@ struct GrantOptions: ParsableArguments {
     )
     var subscribe: [String] = []
 
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: .init(
+            "Topics it may stop as a reader; may be given \(Grant.patternsMax) times.",
+            valueName: "pattern"
+        ),
+        completion: TopicCompletion.patterns,
+        transform: NameArgument.pattern
+    )
+    var stop: [String] = []
+
     func validate() throws {
-        guard !self.publish.isEmpty || !self.subscribe.isEmpty else {
+        let lists = [self.publish, self.subscribe, self.stop]
+        guard lists.contains(where: { !$0.isEmpty }) else {
             throw ValidationError(
-                "Say what it grants: --publish 'stocks/**', --subscribe '**', or both."
+                "Say what it grants: --publish 'stocks/**', --subscribe '**', --stop 'answers/*', "
+                    + "or several."
             )
         }
-        guard max(self.publish.count, self.subscribe.count) <= Grant.patternsMax else {
+        guard lists.allSatisfy({ $0.count <= Grant.patternsMax }) else {
             throw ValidationError(
-                "--publish and --subscribe may be given \(Grant.patternsMax) times each."
+                "--publish, --subscribe and --stop may be given \(Grant.patternsMax) times each."
             )
         }
     }

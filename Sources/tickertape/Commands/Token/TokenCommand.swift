@@ -6,8 +6,8 @@ struct TokenCommand: ParsableCommand {
         commandName: "token",
         abstract: "Create, list, show and revoke access tokens, and sign JWTs.",
         discussion: """
-            An access token says which topics its holder publishes to and which it subscribes to. \
-            The broker keeps a hash of it and shows the token itself once, when it is created.
+            An access token says which topics its holder publishes to, which it subscribes to, and \
+            which it may stop. The broker keeps a hash of it and shows the token itself once, when it is created.
             """,
         subcommands: [
             TokenCreateCommand.self,

@@ -37,6 +37,7 @@ struct TokenCreateCommand: DoorCommand {
 
               TOKEN=$(tickertape token create --publish 'stocks/**' --expires 30d)
               tickertape token create --subscribe '**' --expires never --note 'wall display'
+              tickertape token create --subscribe 'answers/*' --stop 'answers/*' --expires 1d
             """
     )
 
@@ -76,6 +77,7 @@ struct TokenCreateCommand: DoorCommand {
         let wanted = TokenRequest(
             publish: self.grant.publish,
             subscribe: self.grant.subscribe,
+            stop: self.grant.stop,
             expiresInSeconds: (self.expires ?? .usual).seconds,
             note: self.note
         )

@@ -36,6 +36,7 @@ struct TokenListCommand: DoorCommand {
         .init(title: "STATE"),
         .init(title: "PUBLISH", isShrinkable: true),
         .init(title: "SUBSCRIBE", isShrinkable: true),
+        .init(title: "STOP", isShrinkable: true, isOptional: true),
         .init(title: "EXPIRES", isOptional: true),
         .init(title: "NOTE", isShrinkable: true, isOptional: true),
         .init(title: "CREATED", isOptional: true, ink: .dim),
@@ -61,6 +62,7 @@ struct TokenListCommand: DoorCommand {
                 "\(row.id)", printable(row.hint) + "…", printable(row.state),
                 row.publish.isEmpty ? "-" : TokenRow.list(row.publish),
                 row.subscribe.isEmpty ? "-" : TokenRow.list(row.subscribe),
+                row.stop.isEmpty ? "-" : TokenRow.list(row.stop),
                 row.expiresAt.map(printable) ?? "never",
                 row.note.isEmpty ? "-" : printable(row.note), printable(row.createdAt),
             ]

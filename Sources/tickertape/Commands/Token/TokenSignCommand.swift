@@ -72,7 +72,8 @@ struct TokenSignCommand: AsyncParsableCommand {
         let now = Int64(Date().timeIntervalSince1970)
         let grant = Grant(
             publish: try self.grant.publish.map { try TopicPattern($0) },
-            subscribe: try self.grant.subscribe.map { try TopicPattern($0) }
+            subscribe: try self.grant.subscribe.map { try TopicPattern($0) },
+            stop: try self.grant.stop.map { try TopicPattern($0) }
         )
         var draft = TokenSigner.Draft(
             grant: grant,

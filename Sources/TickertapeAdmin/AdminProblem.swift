@@ -12,6 +12,7 @@ import TickertapeWire
 struct AdminProblem: Error, Equatable {
     enum Code: String, CaseIterable {
         case topicExists = "topic_exists"
+        case topicNotEnded = "topic_not_ended"
         case policyNotFound = "policy_not_found"
         case tooManyPolicies = "too_many_policies"
         case subscriberNotFound = "subscriber_not_found"
@@ -24,7 +25,7 @@ struct AdminProblem: Error, Equatable {
     let code: String
     let title: String
     /// One sentence that says what to change.
-    let detail: String
+    var detail: String
     var retryAfterSeconds: Int?
     var allow: String?
     /// What of a stream of lines was published before it broke.
@@ -109,7 +110,7 @@ extension AdminProblem.Code {
     var status: Int {
         switch self {
         case .policyNotFound, .subscriberNotFound, .tokenNotFound: 404
-        case .topicExists, .tooManyPolicies, .tooManyTokens: 409
+        case .topicExists, .topicNotEnded, .tooManyPolicies, .tooManyTokens: 409
         case .internalError: 500
         }
     }
@@ -117,6 +118,7 @@ extension AdminProblem.Code {
     var title: String {
         switch self {
         case .topicExists: "The topic exists already"
+        case .topicNotEnded: "The topic has not ended"
         case .policyNotFound: "There is no such policy"
         case .tooManyPolicies: "There are too many policies"
         case .subscriberNotFound: "There is no such subscriber"

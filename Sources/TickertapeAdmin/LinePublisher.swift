@@ -8,11 +8,14 @@ import TickertapeWire
 /// Publishes every line of a body as one message, as it arrives.
 ///
 /// Lines go to the log in groups, several of which may be on their way to the disk; when there are
-/// enough of them the body is not read on, so the sender waits. Confined to its task.
+/// enough of them the body is not read on, so the sender waits. They are one sequence: nothing behind
+/// a line that is refused is stored. Confined to its task.
 struct LinePublisher {
     let topic: TopicName
     let event: String?
     let key: String?
+    /// Whether the topic ends after the last line.
+    let ends: Bool
     let log: any MessageLog & LogAdministration
     let limits: Limits
     let isDraining: @Sendable () -> Bool
@@ -28,6 +31,8 @@ struct LinePublisher {
         var published = 0
         var firstID: Int64?
         var lastID: Int64?
+        /// By this publisher, or before.
+        var hasEnded = false
 
         var json: JSONWriter {
             var writer = JSONWriter()
@@ -36,6 +41,7 @@ struct LinePublisher {
                 writer.field("published", self.published)
                 writer.field("first_id", self.firstID)
                 writer.field("last_id", self.lastID)
+                if self.hasEnded { writer.field("ended", true) }
             }
             return writer
         }
@@ -70,47 +76,42 @@ struct LinePublisher {
         _ receipts: Receipts
     ) async throws where Body.Element == ByteBuffer {
         var splitter = LineSplitter(bytesMax: self.limits.messageBytesMax)
+        let sequence = PublishSequence()
         var lineCount = 0
         for try await bytes in body {
             var drafts: [Draft] = []
-            // Looked up once a piece, not once a line.
-            let policy = self.log.policies.policy(for: self.topic)
             do {
                 try splitter.take(bytes) { line in
                     lineCount += 1
-                    drafts.append(try self.draft(line, lineCount, policy))
+                    drafts.append(self.draft(line, sequence))
                 }
             } catch let failure as LineSplitter.Failure {
-                try await self.append(drafts, receipts)
-                throw self.problem(failure, line: lineCount + 1)
-            } catch {
                 // What stands before the line that is refused is published.
                 try await self.append(drafts, receipts)
-                throw error
+                throw self.problem(failure, line: lineCount + 1)
             }
             try await self.append(drafts, receipts)
         }
         do {
-            guard let last = try splitter.takeLast() else { return }
-            let policy = self.log.policies.policy(for: self.topic)
-            try await self.append([try self.draft(last, lineCount + 1, policy)], receipts)
+            if let last = try splitter.takeLast() {
+                try await self.append([self.draft(last, sequence)], receipts)
+            }
         } catch let failure as LineSplitter.Failure {
             throw self.problem(failure, line: lineCount + 1)
         }
+        guard self.ends else { return }
+        let end = Draft.end(self.topic, reason: .ended, sequence: sequence)
+        try await self.append([end], receipts)
     }
 
-    /// Refused here rather than by the log: what stands behind such a line is not published then.
-    private func draft(_ line: String, _ number: Int, _ policy: Policy) throws -> Draft {
-        if let bytesMax = policy.maxMessageBytes, line.utf8.count > bytesMax {
-            throw AdminProblem(
-                .messageTooLarge,
-                """
-                line \(number) has \(line.utf8.count) bytes; the policy for \(policy.pattern) takes \
-                \(bytesMax) at most
-                """
-            )
-        }
-        return Draft(topic: self.topic, event: self.event, key: self.key, data: line)
+    private func draft(_ line: String, _ sequence: PublishSequence) -> Draft {
+        Draft(
+            topic: self.topic,
+            event: self.event,
+            key: self.key,
+            data: line,
+            sequence: sequence
+        )
     }
 
     private func problem(_ failure: LineSplitter.Failure, line: Int) -> AdminProblem {
@@ -194,6 +195,26 @@ private final class Receipts: Sendable {
         var problem: AdminProblem?
         var unanswered = Unanswered()
         var waiter: (isEnough: @Sendable (Unanswered) -> Bool, CheckedContinuation<Void, Never>)?
+
+        /// Results come in the order of the lines: behind the first that is refused all are.
+        mutating func note(_ result: AppendResult) {
+            if case .ended = result {
+                self.report.hasEnded = true
+                return
+            }
+            do {
+                let id = try result.stored().id
+                self.report.published += 1
+                self.report.firstID = self.report.firstID ?? id
+                self.report.lastID = id
+            } catch {
+                guard self.problem == nil, var problem = error as? AdminProblem else { return }
+                if case .refused(.messageTooLarge) = result {
+                    problem.detail = "line \(self.report.published + 1): \(problem.detail)"
+                }
+                self.problem = problem
+            }
+        }
     }
 
     private let state: Mutex<State>
@@ -215,16 +236,7 @@ private final class Receipts: Sendable {
 
     func answered(_ results: [AppendResult], bytes: Int) {
         let waiter = self.state.withLock { state -> CheckedContinuation<Void, Never>? in
-            for result in results {
-                do {
-                    let id = try result.stored().id
-                    state.report.published += 1
-                    state.report.firstID = state.report.firstID ?? id
-                    state.report.lastID = id
-                } catch {
-                    state.problem = state.problem ?? (error as? AdminProblem)
-                }
-            }
+            for result in results { state.note(result) }
             state.unanswered.messages -= results.count
             state.unanswered.bytes -= bytes
             guard let waiter = state.waiter, waiter.isEnough(state.unanswered) else { return nil }

@@ -14,17 +14,43 @@ struct RetentionPlan {
     }
 
     private let removals: [TopicRemoval]
+    /// Topics that go as a whole, since they ended long ago.
+    private let deleted: Set<TopicName>
     private let losers: [Loser]
 
     /// Topics and subscribers that are told; of more, only how many.
     private static let rowsMax = 1_000
 
     init(_ policies: PolicySet, _ backend: AdminBackend) async throws {
-        let removals = try await backend.log.planRetention(policies)
-            .filter { $0.messages > 0 }
+        let due = Self.dueTopics(backend.log.topics, policies, nowMilliseconds())
+        self.deleted = Set(due.map(\.topic))
+        let removals =
+            try await backend.log.planRetention(policies)
+            .filter { [deleted] in $0.messages > 0 && !deleted.contains($0.topic) }
+        self.removals = (removals + due)
             .sorted { ($1.messages, $0.topic.text) < ($0.messages, $1.topic.text) }
-        self.removals = removals
-        self.losers = try await Self.losers(removals, backend)
+        self.losers = try await Self.losers(self.removals, backend)
+    }
+
+    /// What ended so long ago that its policy deletes it, with all it holds.
+    static func dueTopics(
+        _ table: TopicTable,
+        _ policies: PolicySet,
+        _ now: Int64
+    ) -> [TopicRemoval] {
+        guard !table.ends.isEmpty else { return [] }
+        return table.names.indices.compactMap { row in
+            guard !table.isDeleted[row], let end = table.ends[table.numbers[row]],
+                let seconds = policies.policy(for: end.topic).removesEndedAfterSeconds,
+                (now - end.timeMilliseconds) / 1_000 >= seconds
+            else { return nil }
+            return TopicRemoval(
+                topic: end.topic,
+                messages: table.messageCounts[row],
+                bytes: table.byteCounts[row],
+                removedThrough: table.lastIDs[row]
+            )
+        }
     }
 
     private static func losers(
@@ -77,9 +103,13 @@ struct RetentionPlan {
             writer.field("messages", self.removals.reduce(0) { $0 + $1.messages })
             writer.field("bytes", self.removals.reduce(0) { $0 + $1.bytes })
             writer.array("topics", of: self.removals.prefix(Self.rowsMax)) { writer, removal in
-                writer.object { $0.fields(of: removal) }
+                writer.object { writer in
+                    writer.fields(of: removal)
+                    writer.field("deletes_topic", self.deleted.contains(removal.topic))
+                }
             }
             writer.field("topics_total", self.removals.count)
+            writer.field("topics_deleted", self.deleted.count)
             writer.array("subscribers", of: self.losers) { writer, loser in
                 writer.object { writer in
                     writer.field("id", loser.subscriber.number)

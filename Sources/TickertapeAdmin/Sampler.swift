@@ -101,6 +101,7 @@ final class Sampler: Sendable {
             state.statistics.log = log
             state.statistics.loops = loops
             state.statistics.connections = self.connections()
+            state.statistics.endedTopics = topics.ends.count
             state.statistics.slowest = slowest
             state.statistics.slowestLag =
                 lag ?? Lag(ids: slowest?.idsBehind(head: log.head) ?? 0)

@@ -8,6 +8,8 @@ struct Statistics: Sendable {
     var log = LogStatistics()
     var loops: [LoopStatistics] = []
     var connections = 0
+    /// Topics that have ended, and were not deleted.
+    var endedTopics = 0
     var window = SlidingWindow()
     /// The subscription that is furthest behind, and since when what it waits for is there.
     var slowest: SubscriberEntry?

@@ -13,6 +13,21 @@ enum TopicOrder: String, CaseIterable, Sendable {
     case subscribers
 }
 
+/// Which topics are listed.
+enum TopicChoice: String, CaseIterable, Sendable {
+    case open
+    case ended
+    case all
+
+    func takes(_ table: TopicTable, _ row: Int) -> Bool {
+        switch self {
+        case .open: table.ends[table.numbers[row]] == nil
+        case .ended: table.ends[table.numbers[row]] != nil
+        case .all: true
+        }
+    }
+}
+
 enum SortDirection: String, CaseIterable, Sendable {
     case ascending = "asc"
     case descending = "desc"
@@ -27,6 +42,7 @@ struct TopicListing: Sendable {
     let order: TopicOrder
     let direction: SortDirection
     let pattern: TopicPattern?
+    let choice: TopicChoice
     let limit: Int
     let cursor: ListCursor?
 
@@ -49,6 +65,7 @@ struct TopicListing: Sendable {
         for row in table.names.indices where !table.isDeleted[row] {
             let name = table.names[row]
             if let pattern = self.pattern, !pattern.matches(name) { continue }
+            guard self.choice.takes(table, row) else { continue }
             page.total += 1
             let value = self.order == .name ? 0 : value(row)
             if let cursor = self.cursor,

@@ -63,6 +63,11 @@ struct TopicRows: Sendable {
         writer.field("bytes_out", out.bytes)
         writer.field("subscribers", self.tally.count(of: topic))
         writer.field("policy", self.policies.policy(for: topic).pattern.text)
+        if let end = self.table.ends[self.table.numbers[row]] {
+            writer.object("end") { $0.fields(of: end) }
+        } else {
+            writer.field("end", nil as String?)
+        }
     }
 }
 

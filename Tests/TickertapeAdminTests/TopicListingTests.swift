@@ -11,12 +11,14 @@ struct TopicListingTests {
         _ direction: SortDirection,
         limit: Int,
         pattern: String? = nil,
+        choice: TopicChoice = .all,
         cursor: ListCursor? = nil
     ) throws -> TopicListing {
         TopicListing(
             order: order,
             direction: direction,
             pattern: try pattern.map { try TopicPattern($0) },
+            choice: choice,
             limit: limit,
             cursor: cursor
         )
@@ -41,6 +43,27 @@ struct TopicListingTests {
             let next = ListCursor(list: "l", value: value, name: table.names[last].text)
             cursor = try ListCursor(next.text, list: "l")
             #expect(cursor == next)
+        }
+    }
+
+    @Test("Topics that have ended are listed by themselves, without them, or with the others")
+    func ended() throws {
+        var table = try table(in: [5, 6, 7, 8])
+        for row in [1, 2] {
+            table.ends[table.numbers[row]] = TopicEnd(
+                topic: table.names[row],
+                reason: .stopped,
+                lastID: 1,
+                timeMilliseconds: 1
+            )
+        }
+        // What ended and was deleted then is in no list.
+        table.isDeleted[2] = true
+        for (choice, rows) in [(TopicChoice.all, [0, 1, 3]), (.ended, [1]), (.open, [0, 3])] {
+            let page = try self.listing(.name, .ascending, limit: 10, choice: choice)
+                .page(of: table) { _ in 0 }
+            #expect(Set(page.rows) == Set(rows))
+            #expect(page.total == rows.count)
         }
     }
 
@@ -74,6 +97,7 @@ struct TopicListingTests {
         // The last of the page is deleted, and one that would have been before it is new.
         table.isDeleted[3] = true
         table.names.append(try TopicName("new"))
+        table.numbers.append(6)
         table.messageCounts.append(45)
         table.isDeleted.append(false)
         let cursor = ListCursor(list: "l", value: 40, name: "t/3")

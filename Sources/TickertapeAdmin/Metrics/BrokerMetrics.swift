@@ -83,6 +83,7 @@ final class BrokerMetrics: Sendable {
         Self.set("slowest_subscriber_lag_seconds", statistics.slowestLag.seconds)
         Self.set("connections", Double(statistics.connections))
         Self.set("topics", Double(log.topicCount))
+        Self.set("topics_ended", Double(statistics.endedTopics))
         Self.set("tokens", Double(log.activeTokens), [("state", "active")])
         Self.set("log_messages", Double(log.messageCount))
         Self.set("log_bytes", Double(log.byteCount))

@@ -107,9 +107,9 @@ extension Policy {
             body,
             in: place,
             names: [
-                "pattern", "max_age_seconds", "max_messages", "max_bytes", "max_message_bytes",
-                "max_publishes_per_second", "max_publish_bytes_per_second", "creates_topics",
-                "description",
+                "pattern", "max_age_seconds", "max_messages", "max_bytes",
+                "removes_ended_after_seconds", "max_message_bytes", "max_publishes_per_second",
+                "max_publish_bytes_per_second", "creates_topics", "description",
             ]
         )
         let given = try fields.string("pattern").map { try checkedPattern($0) }
@@ -135,6 +135,10 @@ extension Policy {
             maxAgeSeconds: try fields.integer("max_age_seconds", in: range),
             maxMessages: try fields.integer("max_messages", in: range),
             maxBytes: try fields.integer("max_bytes", in: range),
+            removesEndedAfterSeconds: try fields.integer(
+                "removes_ended_after_seconds",
+                in: range
+            ),
             maxMessageBytes: try fields.integer("max_message_bytes", in: range).map { Int($0) },
             maxPublishesPerSecond: try fields.number("max_publishes_per_second", in: Self.rates),
             maxPublishBytesPerSecond: try fields.number(
@@ -170,6 +174,7 @@ extension JSONWriter {
         self.field("max_age_seconds", policy.maxAgeSeconds)
         self.field("max_messages", policy.maxMessages)
         self.field("max_bytes", policy.maxBytes)
+        self.field("removes_ended_after_seconds", policy.removesEndedAfterSeconds)
         self.field("max_message_bytes", policy.maxMessageBytes.map { Int64($0) })
         self.field("max_publishes_per_second", policy.maxPublishesPerSecond)
         self.field("max_publish_bytes_per_second", policy.maxPublishBytesPerSecond)

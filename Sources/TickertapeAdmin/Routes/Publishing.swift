@@ -10,10 +10,11 @@ import TickertapeWire
 extension RouteTable {
     mutating func addPublishing(_ backend: AdminBackend) {
         self.add(.post, "/v1/topics/{topic}/messages") { request in
-            let query = try request.query(["event", "key", "lines"])
+            let query = try request.query(["event", "key", "lines", "end"])
             let topic = try request.topic()
             let event = try eventName(try query.text("event"), backend.limits)
             let key = try messageKey(try query.text("key"), backend.limits)
+            let ends = try query.flag("end")
             try checkBody(request.request.headers)
             guard !backend.isDraining() else { throw AdminProblem(.closed) }
             if try query.flag("lines") {
@@ -27,6 +28,7 @@ extension RouteTable {
                     topic: topic,
                     event: event,
                     key: key,
+                    ends: ends,
                     log: backend.log,
                     limits: backend.limits,
                     isDraining: backend.isDraining
@@ -35,16 +37,15 @@ extension RouteTable {
                 defer { place.giveBack() }
                 return .json(.ok, try await publisher.publish(request.wantedBody()).json)
             }
-            return try await publishOne(request, topic, event, key, backend)
+            let message = (topic: topic, event: event, key: key, ends: ends)
+            return try await publishOne(request, message, backend)
         }
     }
 }
 
 private func publishOne(
     _ request: AdminRequest,
-    _ topic: TopicName,
-    _ event: String?,
-    _ key: String?,
+    _ message: (topic: TopicName, event: String?, key: String?, ends: Bool),
     _ backend: AdminBackend
 ) async throws -> Response {
     let idempotencyKey = try checkedKey(request.request.headers, backend.limits)
@@ -56,11 +57,12 @@ private func publishOne(
         throw AdminProblem(.notUTF8, "a payload is UTF-8 text, this one is not")
     }
     let draft = Draft(
-        topic: topic,
-        event: event,
-        key: key,
+        topic: message.topic,
+        event: message.event,
+        key: message.key,
         data: data,
-        idempotencyKey: idempotencyKey
+        idempotencyKey: idempotencyKey,
+        end: message.ends ? .withMessage : .none
     )
     guard backend.log.admit(draft) else { throw AdminProblem.queueFull }
     let results = await withCheckedContinuation { continuation in
@@ -68,9 +70,13 @@ private func publishOne(
     }
     guard let result = results.first else { preconditionFailure("every draft has its result") }
     let (id, isNew) = try result.stored()
-    var body = ByteBuffer()
-    body.writeJSON(publishedID: id, topic: topic)
-    return .json(isNew ? .created : .ok, body)
+    var writer = JSONWriter()
+    writer.object { writer in
+        writer.field("id", id)
+        writer.field("topic", message.topic.text)
+        if message.ends { writer.field("ended", true) }
+    }
+    return .json(isNew ? .created : .ok, writer)
 }
 
 extension AdminProblem {
@@ -91,9 +97,10 @@ extension AppendResult {
                 "this idempotency key came with other content before; use a new one"
             )
         case .refused(let refusal): throw AdminProblem(Problem(refusal))
-        case .ended(let end), .topicEnded(let end): throw AdminProblem(Problem(end))
-        case .conditionFailed, .skipped:
-            preconditionFailure("messages of the door depend on nothing")
+        case .topicEnded(let end): throw AdminProblem(Problem(end))
+        case .skipped: throw AdminProblem(.notStored, "a message before it was not stored")
+        case .ended: preconditionFailure("a message that is stored has an id")
+        case .conditionFailed: preconditionFailure("messages of the door have no condition")
         case .failed(let error): throw AdminProblem(error)
         }
     }

@@ -37,6 +37,7 @@ private func status(_ backend: AdminBackend) -> JSONWriter {
         writer.object("subscribers") { $0.transports(statistics) }
         writer.field("connections", backend.connections())
         writer.field("topics", log.topicCount)
+        writer.field("topics_ended", backend.log.topics.ends.count)
         writer.field("policies", backend.log.policies.policies.count)
     }
     return writer
@@ -53,6 +54,7 @@ private func write(
         writer.time("time", milliseconds: statistics.timeMilliseconds)
         writer.object("log") { $0.fields(of: log) }
         writer.field("topics", log.topicCount)
+        writer.field("topics_ended", statistics.endedTopics)
         writer.field("connections", statistics.connections)
         writer.object("in") { writer in
             writer.field("messages_total", log.messagesIn)

@@ -3,7 +3,7 @@ import TickertapeCore
 import TickertapeLog
 import TickertapeWire
 
-/// Topics: listed, shown, created, deleted, purged.
+/// Topics: listed, shown, created, ended, reopened, deleted, purged.
 extension RouteTable {
     mutating func addTopics(_ backend: AdminBackend) {
         self.add(.get, "/v1/topics") { try await list($0, backend) }
@@ -30,6 +30,25 @@ extension RouteTable {
                 throw noTopic(topic)
             }
             return .json(.ok, removal.json)
+        }
+        self.add(.post, "/v1/topics/{topic}/end") { request in
+            _ = try request.query([])
+            let topic = try request.topic()
+            guard let end = try await backend.log.endTopic(topic, reason: .ended) else {
+                throw noTopic(topic)
+            }
+            return .json(.ok, end.json)
+        }
+        self.add(.post, "/v1/topics/{topic}/reopen") { request in
+            _ = try request.query([])
+            let topic = try request.topic()
+            guard let hadEnded = try await backend.log.reopenTopic(topic) else {
+                throw noTopic(topic)
+            }
+            guard hadEnded else {
+                throw AdminProblem(.topicNotEnded, "the topic '\(topic)' takes messages already")
+            }
+            return try await row(of: topic, .ok, backend)
         }
         self.add(.post, "/v1/topics/{topic}/purge") { request in
             _ = try request.query([])
@@ -61,7 +80,23 @@ extension TopicRemoval {
     }
 }
 
+extension TopicEnd {
+    fileprivate var json: JSONWriter {
+        var writer = JSONWriter()
+        writer.object { $0.fields(of: self) }
+        return writer
+    }
+}
+
 extension JSONWriter {
+    /// How a topic has ended.
+    mutating func fields(of end: TopicEnd) {
+        self.field("topic", end.topic.text)
+        self.field("reason", end.reason.rawValue)
+        self.field("last_id", end.lastID)
+        self.time("time", milliseconds: end.timeMilliseconds)
+    }
+
     mutating func fields(of removal: TopicRemoval) {
         self.field("topic", removal.topic.text)
         self.field("messages", removal.messages)
@@ -104,7 +139,7 @@ private func purgeID(_ fields: JSONFields, _ backend: AdminBackend) async throws
 }
 
 private func list(_ request: AdminRequest, _ backend: AdminBackend) async throws -> Response {
-    let query = try request.query(["pattern", "sort", "order", "limit", "cursor"])
+    let query = try request.query(["pattern", "state", "sort", "order", "limit", "cursor"])
     let order = try query.choice("sort", of: TopicOrder.self) ?? .name
     let direction =
         try query.choice("order", of: SortDirection.self)
@@ -114,6 +149,7 @@ private func list(_ request: AdminRequest, _ backend: AdminBackend) async throws
         order: order,
         direction: direction,
         pattern: try query.pattern("pattern"),
+        choice: try query.choice("state", of: TopicChoice.self) ?? .all,
         limit: Int(try query.integer("limit", in: 1...1_000) ?? 100),
         cursor: try query.text("cursor").map { try ListCursor($0, list: name) }
     )

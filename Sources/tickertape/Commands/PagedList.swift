@@ -42,8 +42,8 @@ struct PagedList<Page: ListPage> {
     let client: AdminClient
     /// The name of the list in the path and in the answer.
     let name: String
-    /// Which rows it is about: a parameter of the list, and nothing for all.
-    let choice: (name: String, value: String?)
+    /// Which rows it is about: parameters of the list, each with nothing for all.
+    let choices: [(name: String, value: String?)]
     let order: ListOrder<Page.Row>
     let options: ListOptions
     /// For people: the columns, and the cells of a row.
@@ -56,8 +56,7 @@ struct PagedList<Page: ListPage> {
         return DoorRequest(
             .get,
             [self.name],
-            query: [
-                (self.choice.name, self.choice.value),
+            query: self.choices + [
                 ("sort", self.needsWhole ? self.order.steadySort : self.order.sort),
                 ("order", self.needsWhole ? "asc" : self.order.direction.rawValue),
                 ("limit", "\(room)"), ("cursor", cursor),

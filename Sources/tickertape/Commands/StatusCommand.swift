@@ -44,7 +44,11 @@ struct StatusCommand: DoorCommand {
                 + "\(Quantity.bytes(log.writeAheadLogBytes)) write-ahead log, "
                 + "\(Quantity.bytes(log.diskFreeBytes)) free on the disk"
         )
-        facts.add("topics", Quantity.count(status.topics))
+        facts.add(
+            "topics",
+            "\(Quantity.count(status.topics)), "
+                + "\(Quantity.count(status.topicsEnded)) of them ended"
+        )
         facts.add("policies", Quantity.count(status.policies))
         facts.add(
             "subscribers",

@@ -11,6 +11,16 @@ enum TopicCompletion {
         await Self.names(arguments, prefix)
     }
 
+    /// Those that can be ended.
+    static let openTopics = CompletionKind.custom { arguments, _, prefix in
+        await Self.names(arguments, prefix, state: "open")
+    }
+
+    /// Those that can be reopened.
+    static let endedTopics = CompletionKind.custom { arguments, _, prefix in
+        await Self.names(arguments, prefix, state: "ended")
+    }
+
     static let patterns = CompletionKind.custom { arguments, _, prefix in
         let names = await Self.names(arguments, prefix)
         return Self.globs(above: names) + names
@@ -39,12 +49,16 @@ enum TopicCompletion {
         return Set(folders).sorted().flatMap { ["\($0)/*", "\($0)/**"] }
     }
 
-    private static func names(_ arguments: [String], _ prefix: String) async -> [String] {
+    private static func names(
+        _ arguments: [String],
+        _ prefix: String,
+        state: String = "all"
+    ) async -> [String] {
         let folder = prefix.lastIndex(of: "/").map { String(prefix[...$0]) } ?? ""
         let request = DoorRequest(
             .get,
             ["topics"],
-            query: [("pattern", folder + "**"), ("limit", "\(Self.offersMax)")]
+            query: [("pattern", folder + "**"), ("state", state), ("limit", "\(Self.offersMax)")]
         )
         let page = await Self.ask(request, arguments, as: TopicPage<TopicFigures>.self)
         // A name that would not survive the shell's line is not offered.

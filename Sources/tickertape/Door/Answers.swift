@@ -48,6 +48,18 @@ struct TopicPlace: Decodable, Sendable {
     let firstId: Int64?
     let lastId: Int64?
     let policy: String
+    /// Nothing while it takes messages.
+    let end: EndAnswer?
+}
+
+/// How a topic has ended.
+struct EndAnswer: Decodable, Sendable, Equatable {
+    let topic: String
+    /// `ended` or `stopped`.
+    let reason: String
+    /// 0 when it never had a message.
+    let lastId: Int64
+    let time: String
 }
 
 /// What is shown of one topic alone.
@@ -82,12 +94,16 @@ struct RemovalAnswer: Decodable, Sendable {
 struct PublishAnswer: Decodable, Sendable {
     let id: Int64
     let topic: String
+    /// Absent where it was not asked for.
+    let ended: Bool?
 }
 
 struct LinesAnswer: Decodable, Sendable {
     let published: Int64
     let firstId: Int64?
     let lastId: Int64?
+    /// Absent where it was not asked for.
+    let ended: Bool?
 }
 
 struct SubscriberRow: Decodable, Sendable {
@@ -136,5 +152,6 @@ struct StatusAnswer: Decodable, Sendable {
     let subscribers: SubscriberCounts
     let connections: Int64
     let topics: Int64
+    let topicsEnded: Int64
     let policies: Int64
 }

@@ -4,6 +4,7 @@ struct PolicyRow: Codable, Sendable, Equatable {
     var maxAgeSeconds: Int64?
     var maxMessages: Int64?
     var maxBytes: Int64?
+    var removesEndedAfterSeconds: Int64?
     var maxMessageBytes: Int64?
     var maxPublishesPerSecond: Double?
     var maxPublishBytesPerSecond: Double?
@@ -17,6 +18,7 @@ struct PolicyRow: Codable, Sendable, Equatable {
         try container.encode(self.maxAgeSeconds, forKey: .maxAgeSeconds)
         try container.encode(self.maxMessages, forKey: .maxMessages)
         try container.encode(self.maxBytes, forKey: .maxBytes)
+        try container.encode(self.removesEndedAfterSeconds, forKey: .removesEndedAfterSeconds)
         try container.encode(self.maxMessageBytes, forKey: .maxMessageBytes)
         try container.encode(self.maxPublishesPerSecond, forKey: .maxPublishesPerSecond)
         try container.encode(self.maxPublishBytesPerSecond, forKey: .maxPublishBytesPerSecond)
@@ -60,9 +62,16 @@ struct PlanAnswer: Decodable, Sendable {
         let messagesMissed: Int64?
     }
 
+    /// How much of a topic goes.
+    struct Extent: Decodable, Sendable {
+        /// It ended long ago, and goes as a whole.
+        let deletesTopic: Bool
+    }
+
     let messages: Int64
     let bytes: Int64
-    let topics: [RemovalAnswer]
+    let topics: [Joined<RemovalAnswer, Extent>]
     let topicsTotal: Int64
+    let topicsDeleted: Int64
     let subscribers: [Subscriber]
 }

@@ -32,7 +32,10 @@ struct ParsingTests {
             "token create --subscribe a --expires 30", "token create --subscribe a --expires 0d",
             "token create --subscribe a --expires 3661d", "token list --state good",
             "token create --publish a --expires tomorrow", "token revoke", "token revoke 1 x",
-            "token show 1 2", "token list --sort note",
+            "token show 1 2", "token list --sort note", "topic end", "topic end a/*",
+            "topic reopen", "topic list --ended --open", "policy set a --remove-ended-after 1M",
+            "policy set a --remove-ended-after 0s", "token create --stop a//b",
+            "publish a b --lines --end", "token sign --secret-file s --stop ** --expires x",
         ]
     )
     func refused(line: String) {
@@ -66,7 +69,12 @@ struct ParsingTests {
             "token create --publish a --publish b/** --subscribe ** --expires 12h --note x",
             "token create --subscribe a --expires never --json", "token list --all --json",
             "token create --subscribe a --expires 3660d", "token list --state revoked --limit 5",
-            "token show 7", "token revoke 7 1,234",
+            "token show 7", "token revoke 7 1,234", "topic end a", "topic reopen a/b --json",
+            "topic list a/* --ended", "topic list --open --all", "publish a b --end",
+            "publish a --lines --end", "policy set a --remove-ended-after 1h",
+            "policy set a --remove-ended-after none", "token create --stop a/* --stop b",
+            "token sign --secret-file s --stop ** --expires 1h",
+            "serve --auth --anonymous-stop a/* --anonymous-stop b",
         ]
     )
     func taken(line: String) throws {
@@ -77,11 +85,15 @@ struct ParsingTests {
     func limits() throws {
         let command = try #require(
             try Tickertape.parseAsRoot(
-                ["policy", "set", "a", "--max-age", "none", "--max-bytes", "1KiB"]
+                [
+                    "policy", "set", "a", "--max-age", "none", "--max-bytes", "1KiB",
+                    "--remove-ended-after", "1h",
+                ]
             ) as? PolicySetCommand
         )
         #expect(command.maxAge == LimitChange.none)
         #expect(command.maxBytes == .to(1_024))
+        #expect(command.removeEndedAfter == .to(3_600))
         #expect(command.maxMessages == nil)
         #expect(command.createTopics == nil)
     }

@@ -71,13 +71,15 @@ extension PolicyRow {
 
     /// Names and values for people.
     var facts: [(String, String)] {
-        var facts = [
+        let ended = self.removesEndedAfterSeconds.map { Quantity.age(seconds: $0) }
+        var facts: [(String, String)] = [
             (
                 "maximum age",
                 self.maxAgeSeconds.map { Quantity.age(seconds: $0) } ?? Self.noLimit
             ),
             ("messages", self.maxMessages.map(Quantity.count) ?? Self.noLimit),
             ("bytes", self.maxBytes.map(Quantity.bytes) ?? Self.noLimit),
+            ("ended topics", ended.map { "deleted after \($0)" } ?? "kept"),
             (
                 "bytes a message",
                 self.maxMessageBytes.map(Quantity.bytes) ?? "no limit but the broker's"
@@ -107,6 +109,7 @@ extension [PolicyRow] {
         .init(title: "MAX AGE", alignment: .right),
         .init(title: "MESSAGES", alignment: .right, isOptional: true),
         .init(title: "BYTES", alignment: .right, isOptional: true),
+        .init(title: "ENDED TOPICS", alignment: .right, isOptional: true),
         .init(title: "MESSAGE BYTES", alignment: .right, isOptional: true),
         .init(title: "PUBLISHES", alignment: .right, isOptional: true),
         .init(title: "PUBLISH BYTES", alignment: .right, isOptional: true),
@@ -123,6 +126,7 @@ extension [PolicyRow] {
                     row.maxAgeSeconds.map { Quantity.age(seconds: $0) } ?? "-",
                     row.maxMessages.map(Quantity.count) ?? "-",
                     row.maxBytes.map(Quantity.bytes) ?? "-",
+                    row.removesEndedAfterSeconds.map { Quantity.age(seconds: $0) } ?? "-",
                     row.maxMessageBytes.map(Quantity.bytes) ?? "-",
                     row.maxPublishesPerSecond.map { Quantity.exact($0) + "/s" } ?? "-",
                     row.maxPublishBytesPerSecond.map(Quantity.bytesRate) ?? "-",

@@ -34,6 +34,7 @@ struct PolicySetCommand: DoorCommand {
               tickertape policy set 'chat/*' --max-bytes 10GiB --dry-run
               tickertape policy set 'stocks/**' --max-messages none
               tickertape policy set 'chat/**' --max-publishes-per-second 5
+              tickertape policy set 'answers/*' --remove-ended-after 1h
             """
     )
 
@@ -67,6 +68,16 @@ struct PolicySetCommand: DoorCommand {
         transform: LimitChange.reading(TypedQuantity.bytes)
     )
     var maxBytes: LimitChange<Int64>?
+
+    @Option(
+        parsing: .unconditional,
+        help: .init(
+            "Topics that ended so long ago are deleted: 1h, 7d (1s to 36500d), or none.",
+            valueName: "time"
+        ),
+        transform: LimitChange.reading(Self.age)
+    )
+    var removeEndedAfter: LimitChange<Int64>?
 
     @Option(
         parsing: .unconditional,
@@ -114,7 +125,7 @@ struct PolicySetCommand: DoorCommand {
     private static func age(_ text: String) throws -> Int64 {
         let seconds = try TypedQuantity.seconds(text)
         guard seconds <= 36_500 * 86_400 else {
-            throw ValidationError("it is too large: at most 36500d; 'none' keeps messages for ever")
+            throw ValidationError("it is too large: at most 36500d; 'none' keeps all for ever")
         }
         return seconds
     }
@@ -127,7 +138,10 @@ struct PolicySetCommand: DoorCommand {
                     + "\(Quantity.count(Int64(Policy.descriptionBytesMax))) are kept."
             )
         }
-        let limits = [self.maxAge, self.maxMessages, self.maxBytes, self.maxMessageBytes]
+        let limits = [
+            self.maxAge, self.maxMessages, self.maxBytes, self.removeEndedAfter,
+            self.maxMessageBytes,
+        ]
         let rates = [self.maxPublishesPerSecond, self.maxPublishBytesPerSecond]
         guard limits.allSatisfy({ $0 == nil }), rates.allSatisfy({ $0 == nil }),
             self.createTopics == nil, self.description == nil
@@ -181,6 +195,7 @@ struct PolicySetCommand: DoorCommand {
         if let limit = self.maxAge { policy.maxAgeSeconds = limit.value }
         if let limit = self.maxMessages { policy.maxMessages = limit.value }
         if let limit = self.maxBytes { policy.maxBytes = limit.value }
+        if let limit = self.removeEndedAfter { policy.removesEndedAfterSeconds = limit.value }
         if let limit = self.maxMessageBytes { policy.maxMessageBytes = limit.value }
         if let rate = self.maxPublishesPerSecond { policy.maxPublishesPerSecond = rate.value }
         if let rate = self.maxPublishBytesPerSecond { policy.maxPublishBytesPerSecond = rate.value }

@@ -21,7 +21,7 @@ struct RetentionPlan {
         try Output.write(lines: plan.lines(width: Output.width, Output.style))
     }
 
-    /// Asks on a terminal, when messages would go; elsewhere says how many.
+    /// Asks on a terminal, when messages or topics would go; elsewhere says how many.
     ///
     /// - Throws: When the answer is not yes.
     func confirm(_ question: String) async throws {
@@ -29,7 +29,7 @@ struct RetentionPlan {
         let plan = try await Progress.during("looking at the log") {
             try await self.client.get(request, as: PlanAnswer.self)
         }
-        guard plan.messages > 0 else { return }
+        guard plan.topicsTotal > 0 else { return }
         // A script that sets policies knows what it does; people may not.
         guard Output.isInputTerminal, Output.isErrorTerminal else {
             return Output.tell("this removes \(plan.amount)")
@@ -37,24 +37,30 @@ struct RetentionPlan {
         try Confirmation.ask("\(plan.sentence)\n\(question)")
     }
 
-    static func shown(_ topics: [RemovalAnswer]) -> ArraySlice<RemovalAnswer> {
+    static func shown(_ topics: [PlanAnswer.Topic]) -> ArraySlice<PlanAnswer.Topic> {
         topics.prefix(Self.topicsShownMax)
     }
 }
 
 extension PlanAnswer {
-    /// `1,629 messages from 28 topics`.
+    typealias Topic = Joined<RemovalAnswer, Extent>
+
+    /// `1,629 messages from 28 topics, 3 of them deleted`.
     var amount: String {
         "\(Quantity.counted(self.messages, "message")) from "
             + Quantity.counted(self.topicsTotal, "topic")
+            + (self.topicsDeleted == 0
+                ? "" : ", \(Quantity.count(self.topicsDeleted)) of them deleted")
     }
 
     var sentence: String {
-        guard self.messages > 0 else { return "This removes nothing." }
+        guard self.topicsTotal > 0 else { return "This removes nothing." }
         let amount = Quantity.counted(self.messages, "message")
         let place = Quantity.counted(self.topicsTotal, "topic")
+        let ended = Quantity.counted(self.topicsDeleted, "topic")
         let gaps = Quantity.counted(Int64(self.affected.count), "connected subscriber")
-        return "This removes \(amount) (\(Quantity.bytes(self.bytes)) of payload) from \(place); "
+        return "This removes \(amount) (\(Quantity.bytes(self.bytes)) of payload) from \(place)"
+            + (self.topicsDeleted == 0 ? "; " : " and deletes \(ended) that ended long ago; ")
             + (self.subscribers.isEmpty ? "no connected subscriber sees" : "\(gaps) would see")
             + " a gap."
     }
@@ -90,6 +96,7 @@ extension PlanAnswer {
         .init(title: "MESSAGES", alignment: .right),
         .init(title: "BYTES", alignment: .right),
         .init(title: "UP TO ID", alignment: .right),
+        .init(title: "TOPIC ITSELF", isOptional: true),
     ]
 
     private static let subscriberColumns: [Table.Column] = [
@@ -105,7 +112,9 @@ extension PlanAnswer {
     func lines(width: Int?, _ style: Style) -> [String] {
         var lines = [self.sentence]
         if !self.topics.isEmpty {
-            var table = Table(columns: Self.topicColumns, width: width, style: style)
+            let hasDeleted = self.topicsDeleted > 0
+            let columns = hasDeleted ? Self.topicColumns : Self.topicColumns.dropLast()
+            var table = Table(columns: columns, width: width, style: style)
             let shown = RetentionPlan.shown(self.topics)
             lines.append("")
             lines += table.lines(
@@ -114,7 +123,7 @@ extension PlanAnswer {
                         printable(topic.topic), Quantity.count(topic.messages),
                         Quantity.bytes(topic.bytes),
                         topic.removedThrough.map(Quantity.count) ?? "-",
-                    ]
+                    ] + (hasDeleted ? [topic.deletesTopic ? "deleted" : "stays"] : [])
                 }
             )
             let rest = self.topicsTotal - Int64(shown.count)

@@ -16,6 +16,7 @@ final class InputLines: @unchecked Sendable {
     /// Behind the last end of a line.
     private var wholeCount = 0
     private var isAtEnd = false
+    private var isStopped = false
     private var failure: (any Error)?
     private var waiting: CheckedContinuation<Void, Never>?
 
@@ -32,8 +33,12 @@ final class InputLines: @unchecked Sendable {
 
     /// Ends the input where it is; a line without an end is left out.
     func stop() {
+        self.condition.withLock { self.isStopped = true }
         self.finish(nil, keepsRest: false)
     }
+
+    /// Whether it was ended before its end.
+    var wasStopped: Bool { self.condition.withLock { self.isStopped } }
 
     /// All whole lines that are there, with their ends, waiting for the first; `nil` at the end.
     ///

@@ -8,6 +8,8 @@ struct LinesSummary: Encodable {
     var firstId: Int64?
     var lastId: Int64?
     var seconds = 0.0
+    /// Whether the topic has; nothing where it was not to.
+    var ended: Bool?
 
     var sentence: String {
         let rate = self.seconds > 0 ? Double(self.published) / self.seconds : 0
@@ -16,6 +18,7 @@ struct LinesSummary: Encodable {
         }
         return "published \(Quantity.counted(self.published, "line")) to \(printable(self.topic))"
             + "\(ids ?? "") (\(Quantity.duration(seconds: self.seconds)), \(Quantity.rate(rate)))"
+            + (self.ended == true ? "; the topic has ended" : "")
     }
 }
 
@@ -25,6 +28,8 @@ struct LinePublisher {
     let client: AdminClient
     let topic: String
     let query: [(name: String, value: String?)]
+    /// Whether the topic ends after the last line.
+    let ends: Bool
     let retrySeconds: Int64
 
     /// - Throws: With the number of lines that were published, when not all were.
@@ -51,6 +56,8 @@ struct LinePublisher {
                 summary.seconds = (ContinuousClock.now - started) / .seconds(1)
                 progress.show(summary.sentence)
             }
+            // Who interrupts it may want to go on later.
+            if self.ends, !lines.wasStopped { try await self.publish([], into: &summary, progress) }
         } catch {
             throw Self.counted(error, summary)
         }
@@ -72,7 +79,7 @@ struct LinePublisher {
         )
     }
 
-    /// Publishes all lines of a block, through restarts of the broker.
+    /// Publishes all lines of a block, through restarts of the broker; none ends the topic.
     private func publish(
         _ block: [UInt8],
         into summary: inout LinesSummary,
@@ -81,17 +88,19 @@ struct LinePublisher {
         var rest = block[...]
         var backoff = Backoff()
         let deadline = ContinuousClock.now + .seconds(self.retrySeconds)
+        let isEnd = block.isEmpty
         while true {
             let outcome = try await self.attempt(rest)
             if let answer = outcome.answer {
                 summary.published += answer.published
                 summary.firstId = summary.firstId ?? answer.firstId
                 summary.lastId = answer.lastId ?? summary.lastId
+                summary.ended = answer.ended
             }
             guard let failure = outcome.failure else { return }
             guard outcome.mayRetry, ContinuousClock.now < deadline else { throw failure }
             rest = Self.dropLines(outcome.answer?.published ?? 0, from: rest)
-            guard !rest.isEmpty else { return }
+            guard isEnd || !rest.isEmpty else { return }
             progress.show("waiting for the broker: \(failure.sentence)")
             try await Task.sleep(for: backoff.next())
         }
@@ -107,7 +116,7 @@ struct LinePublisher {
         let request = DoorRequest(
             .post,
             ["topics", self.topic, "messages"],
-            query: self.query + [("lines", "true")]
+            query: self.query + [("lines", "true"), ("end", lines.isEmpty ? "true" : nil)]
         ).payload(Array(lines)).takingLong()
         let answer: AdminClient.Answer
         do {
@@ -115,7 +124,8 @@ struct LinePublisher {
         } catch {
             guard let failure = DoorSentence.describe(error, self.client.address) as? CommandFailure
             else { throw error }
-            if DoorSentence.isBeforeSending(error) {
+            // An end that came through is answered again as it is.
+            if DoorSentence.isBeforeSending(error) || lines.isEmpty {
                 return Outcome(failure: failure, mayRetry: true)
             }
             let count: Int64 = lines.reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
@@ -140,17 +150,16 @@ struct LinePublisher {
             return Outcome(failure: failure)
         }
         return Outcome(
-            answer: LinesAnswer(published: problem.published ?? 0, firstId: nil, lastId: nil),
+            answer: LinesAnswer(
+                published: problem.published ?? 0,
+                firstId: nil,
+                lastId: nil,
+                ended: nil
+            ),
             failure: failure,
-            mayRetry: Self.mayGoOn(after: problem)
+            // What was published are the first lines: none is taken behind one that is not.
+            mayRetry: problem.isPassing
         )
-    }
-
-    /// Whether the lines that were published are the first ones, and the next try may work.
-    ///
-    /// A log that fails and recovers may have taken lines behind others that it has not.
-    private static func mayGoOn(after problem: DoorProblem) -> Bool {
-        problem.isPassing && (problem.code != "log_unavailable" || problem.published == 0)
     }
 
     /// What is left behind the first lines.

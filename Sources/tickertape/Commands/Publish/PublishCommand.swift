@@ -13,6 +13,7 @@ struct PublishCommand: DoorCommand {
               tickertape publish news/finance 'Markets are open'
               tickertape publish stocks/AAPL --event trade --file tick.json
               tail -F access.log | tickertape publish logs/web --lines
+              my-model | tickertape publish answers/7 --lines --end
 
             A broker that is restarted is waited for; lines it has not taken are sent again, lines \
             it has taken are not. If a connection breaks in mid-air, nobody knows about the lines \
@@ -41,6 +42,9 @@ struct PublishCommand: DoorCommand {
 
     @Option(help: "A retry with the same key returns the first answer and publishes nothing.")
     var idempotencyKey: String?
+
+    @Flag(help: "The topic ends: with this message, or with --lines after the last line.")
+    var end = false
 
     @Flag(help: "Every line of standard input, or of --file, is one message.")
     var lines = false
@@ -94,13 +98,16 @@ struct PublishCommand: DoorCommand {
         let request = DoorRequest(
             .post,
             ["topics", self.topic, "messages"],
-            query: [("event", self.event), ("key", self.key)]
+            query: [
+                ("event", self.event), ("key", self.key), ("end", self.end ? "true" : nil),
+            ]
         ).payload(payload).header("idempotency-key", self.idempotencyKey)
         let answer = try await client.send(request)
         if self.output.json { return try Output.write(document: answer.body) }
         let published = try client.decode(PublishAnswer.self, from: answer.body, request)
         try Output.write(
             line: "published \(Quantity.count(published.id)) to \(printable(published.topic))"
+                + (published.ended == true ? ", which has ended" : "")
         )
     }
 
@@ -118,6 +125,7 @@ struct PublishCommand: DoorCommand {
             client: client,
             topic: self.topic,
             query: [("event", self.event), ("key", self.key)],
+            ends: self.end,
             retrySeconds: self.retryFor ?? 60
         )
         let summary = try await publisher.run(InputLines(input.descriptor))

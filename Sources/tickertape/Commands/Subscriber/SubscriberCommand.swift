@@ -50,7 +50,7 @@ struct SubscriberListCommand: DoorCommand {
         let list = PagedList<SubscriberPage>(
             client: client,
             name: "subscribers",
-            choice: ("pattern", self.pattern),
+            choices: [("pattern", self.pattern)],
             order: ListOrder(
                 sort: self.sort.rawValue,
                 direction: self.list.direction(self.sort.order),

@@ -32,7 +32,10 @@ struct Tail: Sendable {
 
     private struct Place: Decodable { let id: Int64 }
 
-    private struct End: Decodable { let topic: String? }
+    private struct End: Decodable {
+        let topic: String?
+        let reason: String?
+    }
 
     /// What one connection left behind.
     private struct Position {
@@ -106,10 +109,7 @@ struct Tail: Sendable {
         switch response.status {
         case 200: break
         case 204:
-            throw CommandFailure(
-                "\(printable(self.patterns.joined(separator: ", "))) has been deleted",
-                .missing
-            )
+            return try await self.tellNothingToCome()
         default:
             try self.refused(try await response.collect(), &position)
             return false
@@ -181,9 +181,42 @@ struct Tail: Sendable {
         case "end":
             let topic = self.decode(End.self, event)?.topic ?? self.patterns.joined(separator: ", ")
             if !lines.isEmpty { try Output.write(lines) }
-            throw CommandFailure("\(printable(topic)) has been deleted", .missing)
+            lines = []
+            try Self.tellEnd(of: topic, self.decode(End.self, event)?.reason)
+            return true
         default: return false
         }
+    }
+
+    /// - Throws: When the topic was deleted, which its readers did not expect.
+    private static func tellEnd(of topic: String, _ reason: String?) throws {
+        switch reason {
+        case "ended": Output.tell("\(printable(topic)) has ended")
+        case "stopped": Output.tell("\(printable(topic)) was stopped by a reader")
+        default: throw CommandFailure("\(printable(topic)) has been deleted", .missing)
+        }
+    }
+
+    /// Says why nothing comes any more, which the answer does not: its topics have ended, or were
+    /// deleted.
+    ///
+    /// - Returns: `false` when one of them was reopened meanwhile.
+    private func tellNothingToCome() async throws -> Bool {
+        for topic in self.patterns {
+            do {
+                let row = try await self.client.get(
+                    DoorRequest(.get, ["topics", topic]),
+                    as: TopicPlace.self
+                )
+                guard let end = row.end else { return false }
+                try Self.tellEnd(of: topic, end.reason)
+                return true
+            } catch let failure as CommandFailure where failure.exitCode == .missing {
+                continue
+            }
+        }
+        try Self.tellEnd(of: self.patterns.joined(separator: ", "), nil)
+        return true
     }
 
     private func decode<Value: Decodable>(_ type: Value.Type, _ event: EventBlock) -> Value? {

@@ -9,7 +9,7 @@ struct TailCommand: DoorCommand {
         discussion: """
             Nothing given, it begins with what comes next. When the connection breaks it comes \
             back and goes on exactly behind the last message; messages that no longer exist are \
-            told of on standard error. Ctrl-C ends it.
+            told of on standard error. It ends when all its topics have, or with Ctrl-C.
 
               tickertape tail 'stocks/*' 'news/**' --tail 5
               tickertape tail 'chat/**' --since 10m --json | jq -r .data

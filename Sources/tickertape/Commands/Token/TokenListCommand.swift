@@ -47,7 +47,7 @@ struct TokenListCommand: DoorCommand {
         let list = PagedList<TokenPage>(
             client: client,
             name: "tokens",
-            choice: ("state", state.rawValue),
+            choices: [("state", state.rawValue)],
             order: ListOrder(
                 sort: self.sort.rawValue,
                 direction: self.list.direction(.asc),

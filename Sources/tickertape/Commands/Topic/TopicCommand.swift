@@ -1,14 +1,15 @@
 import ArgumentParser
 import TickertapeCore
 
-/// Topics: look, create, delete.
+/// Topics: look, create, end, delete.
 struct TopicCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topic",
-        abstract: "List, show, create, delete and purge topics.",
+        abstract: "List, show, create, end, reopen, delete and purge topics.",
         subcommands: [
             TopicListCommand.self, TopicShowCommand.self, TopicCreateCommand.self,
-            TopicDeleteCommand.self, TopicPurgeCommand.self,
+            TopicEndCommand.self, TopicReopenCommand.self, TopicDeleteCommand.self,
+            TopicPurgeCommand.self,
         ]
     )
 }

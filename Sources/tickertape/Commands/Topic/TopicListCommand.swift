@@ -33,6 +33,7 @@ struct TopicListCommand: DoorCommand {
             depth. Rates are messages that came in, weighted over the last 10 seconds.
 
               tickertape topic list 'stocks/*' --sort rate --limit 20
+              tickertape topic list 'answers/*' --open
             """
     )
 
@@ -42,6 +43,12 @@ struct TopicListCommand: DoorCommand {
         transform: NameArgument.pattern
     )
     var pattern: String?
+
+    @Flag(help: "Only topics that have ended, or were stopped.")
+    var ended = false
+
+    @Flag(help: "Only topics that take messages.")
+    var open = false
 
     @Option(help: "name, messages, bytes, last_id, rate or subscribers.")
     var sort = Sort.name
@@ -58,14 +65,26 @@ struct TopicListCommand: DoorCommand {
         .init(title: "SUBSCRIBERS", alignment: .right, isOptional: true),
         .init(title: "FIRST ID", alignment: .right, isOptional: true),
         .init(title: "LAST ID", alignment: .right, isOptional: true),
+        .init(title: "STATE", isOptional: true),
         .init(title: "POLICY", isOptional: true, ink: .dim),
     ]
+
+    func validate() throws {
+        guard !self.ended || !self.open else {
+            throw ValidationError("--ended and --open exclude each other.")
+        }
+    }
+
+    private var state: String? {
+        if self.ended { return "ended" }
+        return self.open ? "open" : nil
+    }
 
     func run(_ client: AdminClient) async throws {
         let list = PagedList<TopicPage<ListedTopic>>(
             client: client,
             name: "topics",
-            choice: ("pattern", self.pattern),
+            choices: [("pattern", self.pattern), ("state", self.state)],
             order: ListOrder(
                 sort: self.sort.rawValue,
                 direction: self.list.direction(self.sort.order),
@@ -79,7 +98,7 @@ struct TopicListCommand: DoorCommand {
                 printable(row.topic), Quantity.count(row.messages), Quantity.bytes(row.bytes),
                 Quantity.rate(row.rate.tenSeconds), Quantity.count(row.subscribers),
                 row.firstId.map(Quantity.count) ?? "-", row.lastId.map(Quantity.count) ?? "-",
-                printable(row.policy),
+                row.end?.state ?? "open", printable(row.policy),
             ]
         }
         try await list.show(asJSON: self.output.json)

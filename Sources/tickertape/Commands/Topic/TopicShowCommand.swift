@@ -26,6 +26,7 @@ struct TopicShowCommand: DoorCommand {
 
     private static func lines(of row: TopicRow) -> [String] {
         var facts = Facts(title: row.topic)
+        facts.add("state", Self.state(row.end))
         facts.add(
             "messages",
             "\(Quantity.count(row.messages)), \(Quantity.bytes(row.bytes)) of payload"
@@ -46,6 +47,10 @@ struct TopicShowCommand: DoorCommand {
         facts.add("subscribers", Quantity.count(row.subscribers))
         facts.add("policy", printable(row.policy))
         return facts.lines(Output.style)
+    }
+
+    private static func state(_ end: EndAnswer?) -> String {
+        end.map { "\($0.sentence), \(printable($0.time))" } ?? "takes messages"
     }
 
     private static func edge(_ id: Int64?, _ time: String?) -> String {

@@ -44,11 +44,12 @@ struct RetentionPlan {
                 let seconds = policies.policy(for: end.topic).removesEndedAfterSeconds,
                 (now - end.timeMilliseconds) / 1_000 >= seconds
             else { return nil }
+            let messages = table.messageCounts[row]
             return TopicRemoval(
                 topic: end.topic,
-                messages: table.messageCounts[row],
+                messages: messages,
                 bytes: table.byteCounts[row],
-                removedThrough: table.lastIDs[row]
+                removedThrough: messages == 0 ? 0 : table.lastIDs[row]
             )
         }
     }

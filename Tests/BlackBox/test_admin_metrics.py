@@ -22,7 +22,7 @@ GAUGES = [
     "log_head_id", "database_size_bytes", "database_free_bytes", "write_ahead_log_size_bytes",
     "disk_free_bytes", "write_queue_messages", "write_queue_bytes", "event_loop_delay_seconds",
     "log_writable", "process_resident_memory_bytes", "retention_topics_due", "start_time_seconds",
-    "build_info", "tokens",
+    "build_info", "tokens", "topics_ended",
 ]
 HISTOGRAMS = [
     "publish_to_commit_seconds", "commit_seconds", "commit_messages", "commit_to_socket_seconds",

@@ -181,7 +181,8 @@ def test_a_policy_is_set_whole_replaced_and_removed(policies):
     check_problem(policies.request("GET", path), 404, "policy_not_found")
     first = policies.ok("PUT", path, {"max_messages": 5, "description": "few"}, 201)
     assert first == {"pattern": "p/*", "max_age_seconds": None, "max_messages": 5,
-                     "max_bytes": None, "max_message_bytes": None,
+                     "max_bytes": None, "removes_ended_after_seconds": None,
+                     "max_message_bytes": None,
                      "max_publishes_per_second": None, "max_publish_bytes_per_second": None,
                      "creates_topics": True, "description": "few"}
     second = policies.ok("PUT", path, {
@@ -249,8 +250,9 @@ def test_a_plan_says_what_would_go_and_removes_nothing(policies, topic):
     plan = policies.ok("POST", "/v1/retention/plan", {"set": {"pattern": topic, "max_messages": 4}})
     assert plan["messages"] == 6 and plan["bytes"] == 6 and plan["topics_total"] == 1
     assert plan["topics"] == [
-        {"topic": topic, "messages": 6, "bytes": 6, "removed_through": ids[5]}]
-    assert plan["subscribers"] == []
+        {"topic": topic, "messages": 6, "bytes": 6, "removed_through": ids[5],
+         "deletes_topic": False}]
+    assert plan["subscribers"] == [] and plan["topics_deleted"] == 0
     assert policies.topic(topic)["messages"] == 10
     check_problem(policies.request("POST", "/v1/retention/plan", {"remove": "nope"}), 404,
                   "policy_not_found")

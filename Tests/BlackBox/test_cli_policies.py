@@ -42,7 +42,8 @@ def test_only_what_is_named_changes(cli, pattern):
     assert out.startswith(f"new policy of {pattern}\n") and "30d" in out and "10.0 GiB" in out
     assert "0.5/s" in out and "64.0 KiB/s" in out
     expected = {"pattern": pattern, "max_age_seconds": 2_592_000, "max_messages": 10_000,
-                "max_bytes": 10 * 2**30, "max_message_bytes": 65_536, "creates_topics": False,
+                "max_bytes": 10 * 2**30, "removes_ended_after_seconds": None,
+                "max_message_bytes": 65_536, "creates_topics": False,
                 "max_publishes_per_second": 0.5, "max_publish_bytes_per_second": 65_536,
                 "description": "for a test"}
     assert policy(cli, pattern) == expected
@@ -83,7 +84,7 @@ def test_a_dry_run_changes_nothing_and_tells_who_would_see_a_gap(broker, cli, pa
     plan = cli.ok("policy", "set", pattern, "--max-messages", 3, "--dry-run", "--json").json()
     assert (plan["messages"], plan["bytes"], plan["topics_total"]) == (7, 35, 1)
     assert plan["topics"][0] == {"topic": f"{topic}/a", "messages": 7, "bytes": 35,
-                                 "removed_through": ids[6]}
+                                 "removed_through": ids[6], "deletes_topic": False}
     text = cli.ok("policy", "set", pattern, "--max-messages", 3, "--dry-run").out
     assert "removes 7 messages (35 B of payload) from 1 topic" in text
     assert policy(cli, pattern) is None and len(broker.history(f"{topic}/a")) == 10

@@ -19,7 +19,7 @@ def cli(broker):
 def test_colours_are_for_terminals(broker, cli, topic):
     broker.publish(topic, "x")
     assert "\x1b" not in cli.ok("topic", "list", topic).out
-    with cli.terminal("topic", "list", topic) as terminal:
+    with cli.terminal("topic", "list", topic, columns=120) as terminal:
         assert terminal.wait() == 0
         wait_for(lambda: "\x1b[36m" in terminal.text)
         assert topic in terminal.plain

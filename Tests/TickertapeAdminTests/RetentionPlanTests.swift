@@ -52,7 +52,7 @@ struct RetentionPlanTests {
             topic: try TopicName("answers/1"),
             messages: 0,
             bytes: 0,
-            removedThrough: 100
+            removedThrough: 0
         )
         #expect(due(at: 61) == [first])
         table.ends[table.numbers[3]] = TopicEnd(

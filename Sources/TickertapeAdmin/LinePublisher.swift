@@ -75,17 +75,18 @@ struct LinePublisher {
         _ body: Body,
         _ receipts: Receipts
     ) async throws where Body.Element == ByteBuffer {
-        var splitter = LineSplitter(bytesMax: self.limits.messageBytesMax)
+        var lines = LineReader(bytesMax: self.limits.messageBytesMax)
         let sequence = PublishSequence()
         var lineCount = 0
         for try await bytes in body {
             var drafts: [Draft] = []
             do {
-                try splitter.take(bytes) { line in
+                lines.append(bytes)
+                while let line = try lines.nextText() {
                     lineCount += 1
                     drafts.append(self.draft(line, sequence))
                 }
-            } catch let failure as LineSplitter.Failure {
+            } catch let failure as LineReader.Failure {
                 // What stands before the line that is refused is published.
                 try await self.append(drafts, receipts)
                 throw self.problem(failure, line: lineCount + 1)
@@ -93,10 +94,10 @@ struct LinePublisher {
             try await self.append(drafts, receipts)
         }
         do {
-            if let last = try splitter.takeLast() {
+            if let last = try lines.lastText() {
                 try await self.append([self.draft(last, sequence)], receipts)
             }
-        } catch let failure as LineSplitter.Failure {
+        } catch let failure as LineReader.Failure {
             throw self.problem(failure, line: lineCount + 1)
         }
         guard self.ends else { return }
@@ -114,7 +115,7 @@ struct LinePublisher {
         )
     }
 
-    private func problem(_ failure: LineSplitter.Failure, line: Int) -> AdminProblem {
+    private func problem(_ failure: LineReader.Failure, line: Int) -> AdminProblem {
         switch failure {
         case .tooLong:
             AdminProblem(

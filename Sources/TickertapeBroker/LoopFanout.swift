@@ -25,7 +25,9 @@ package final class LoopFanout: @unchecked Sendable {
     var index: TopicIndex
     /// Whether the index has anybody; any thread.
     private let hasAudience = Atomic<Bool>(false)
-    private var publisher: LoopPublisher
+    var publisher: LoopPublisher
+    /// Who publishes to one topic for long.
+    let publishers = TopicPublishers()
     var wheel = HeartbeatWheel()
     package let encoder: FrameEncoder
     private let numbers: SubscriptionNumbers
@@ -67,38 +69,19 @@ package final class LoopFanout: @unchecked Sendable {
     /// Any thread.
     ///
     /// Once it is true, batches wake the loop; those that came before are taken when it turns.
-    var isFollowed: Bool { self.hasAudience.load(ordering: .sequentiallyConsistent) }
+    var isFollowed: Bool {
+        self.hasAudience.load(ordering: .sequentiallyConsistent) || self.publishers.hasAny
+    }
 
     /// The audience of a filter, with this loop up to date: replay that has reached the live tail
     /// has reached everything committed before.
     private func audience(for filter: TopicFilter) -> Audience {
         if self.index.isEmpty { self.hasAudience.store(true, ordering: .sequentiallyConsistent) }
-        for announcement in self.inbox.takeAnnouncements() { self.note(announcement) }
+        self.takeAnnouncements()
         return self.index.audience(for: filter)
     }
 
-    // MARK: - Publishing
-
-    /// Publishes a draft; `reply` is told once it is durable.
-    ///
-    /// - Returns: `false` when the write queue is full; `reply` will not be told then.
-    package func publish(_ draft: Draft, reply: any PublishReply, number: Int) -> Bool {
-        guard self.log.admit(draft) else { return false }
-        switch self.publisher.add(draft, reply: reply, number: number) {
-        case .submitLater: self.eventLoop.execute { self.submit() }
-        case .submitNow: self.submit()
-        case .none: break
-        }
-        return true
-    }
-
-    private func submit() {
-        let drafts = self.publisher.takeSubmission()
-        guard !drafts.isEmpty else { return }
-        self.log.append(drafts) { results in
-            self.inbox.post(to: self) { $0.results.append(results) }
-        }
-    }
+    // MARK: - The inbox
 
     func takeInbox() {
         let content = self.inbox.take()
@@ -126,6 +109,10 @@ package final class LoopFanout: @unchecked Sendable {
         for pending in told { pending.reply.publishedAll() }
     }
 
+    func takeAnnouncements() {
+        for announcement in self.inbox.takeAnnouncements() { self.note(announcement) }
+    }
+
     private func note(_ announcement: Announcement) {
         switch announcement {
         case .committed(let batch): self.note(batch)
@@ -133,7 +120,9 @@ package final class LoopFanout: @unchecked Sendable {
         case .deleted(let topic, let through):
             self.forget(topic, through: through)
             self.deleted(topic, through: through)
-        case .ended(let end): self.ended(end)
+        case .ended(let end):
+            self.ended(end)
+            self.tellPublishers(end)
         }
     }
 

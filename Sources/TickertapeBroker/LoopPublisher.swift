@@ -65,6 +65,12 @@ struct LoopPublisher {
         return taken
     }
 
+    /// What was not gathered here was handed over: its places are told as numbers.
+    mutating func submitted(count: Int, reply: any PublishReply) {
+        precondition(self.drafts.isEmpty, "what was gathered goes first")
+        self.submitted.append((0..<count).map { Pending(reply: reply, number: $0) })
+    }
+
     /// The log has answered the oldest submission: takes out who is to be told.
     mutating func takeAnswered() -> [Pending] {
         self.submitted.removeFirst()

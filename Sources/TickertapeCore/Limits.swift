@@ -218,8 +218,9 @@ package struct Limits: Sendable {
     package var connectionWindowBytes = 1_048_576
     /// Bytes of bodies of one connection that have not come to their end; above, 503 `queue_full`.
     ///
-    /// At least two messages of the largest size.
-    package var streamBodiesBytesMax = 4_194_304
+    /// At least two messages of the largest size. Of a streaming publish only what is not a whole
+    /// message yet counts.
+    package var streamBodiesBytesMax = 8_388_608
     /// Seconds over which the following frames are counted.
     package var frameWindowSeconds = 30
     /// RST_STREAM frames in that time: a page that leaves resets all of its streams.

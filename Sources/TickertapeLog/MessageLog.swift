@@ -31,6 +31,9 @@ package protocol MessageLog: AnyObject, Sendable {
     /// - Returns: `false` when the queue is full; nothing is reserved then.
     func admit(_ draft: Draft, asksAgain: Bool) -> Bool
 
+    /// The same for drafts of which all are appended or none: room for all of them, or for none.
+    func admit(_ drafts: [Draft]) -> Bool
+
     /// Appends admitted drafts in order, all in one transaction.
     ///
     /// For each, a broken sequence comes first (`skipped`), then its idempotency key

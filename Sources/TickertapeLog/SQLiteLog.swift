@@ -79,6 +79,13 @@ package final class SQLiteLog: MessageLog {
         return isAdmitted
     }
 
+    package func admit(_ drafts: [Draft]) -> Bool {
+        let bytes = drafts.reduce(0) { $0 + $1.bytes }
+        let isAdmitted = self.shared.queue.admit(messages: drafts.count, bytes: bytes)
+        if !isAdmitted { self.shared.counters.withLock { $0.refusals += 1 } }
+        return isAdmitted
+    }
+
     package func append(
         _ drafts: [Draft],
         atomic: Bool,

@@ -59,13 +59,13 @@ final class WriteQueue: Sendable {
         self.limits = limits
     }
 
-    func admit(bytes: Int) -> Bool {
-        let messages = self.messages.add(1, ordering: .relaxed).newValue
+    func admit(messages count: Int = 1, bytes: Int) -> Bool {
+        let messages = self.messages.add(count, ordering: .relaxed).newValue
         let total = self.bytes.add(bytes, ordering: .relaxed).newValue
         if messages <= self.limits.queueMessagesMax && total <= self.limits.queueBytesMax {
             return true
         }
-        self.release(messages: 1, bytes: bytes)
+        self.release(messages: count, bytes: bytes)
         return false
     }
 

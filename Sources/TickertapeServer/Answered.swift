@@ -15,6 +15,26 @@ struct Answered {
         Answered(status: "200 OK", type: "application/json", body: body, fields: [])
     }
 
+    /// The topic has ended, with this message.
+    static func published(_ status: StaticString, lastID id: Int64, topic: TopicName) -> Answered {
+        var body = ByteBufferAllocator().buffer(capacity: 96)
+        body.writeJSON(lastID: id, topic: topic)
+        let location = "/topics/\(percentEncodedPath(topic.text))/messages/\(id)"
+        return Answered(
+            status: status,
+            type: "application/json",
+            body: body,
+            fields: [("Location", location)]
+        )
+    }
+
+    /// The topic has ended, without a message.
+    static func end(_ end: TopicEnd) -> Answered {
+        var body = ByteBufferAllocator().buffer(capacity: 96)
+        body.writePublisherEnd(end)
+        return .json(body)
+    }
+
     static func demo(_ page: DemoPage) -> Answered {
         let content =
             switch page {

@@ -64,9 +64,13 @@ extension ConnectionHandler {
 
     /// Answers a request that did not parse, in its turn.
     func takeFailure() {
-        guard self.phase == .open, self.held.isEmpty, !self.isRunning,
-            let failure = self.failure
-        else { return }
+        guard self.phase == .open, self.held.isEmpty, let failure = self.failure else { return }
+        if let exchange = self.exchangeWithBody {
+            self.failure = nil
+            exchange.stopReading(failure)
+            return
+        }
+        guard !self.isRunning else { return }
         self.failure = nil
         var end = RequestEnd()
         end.mustClose = true
@@ -122,6 +126,7 @@ extension ConnectionHandler {
                 ),
                 end
             )
+        case (.open, .stream): self.exchange?.deadlineReached()
         case (.open, .reader) where self.isReaderMoving:
             self.wait(.reader, seconds: self.server.limits.requestTimeoutSeconds)
         case (.lingering, .linger) where self.isReaderMoving:
@@ -174,6 +179,7 @@ extension ConnectionHandler {
     func drain() {
         guard self.phase == .open else { return }
         self.waiting?.cancel()
+        self.exchange?.stopReading(.draining)
         self.settle()
     }
 }
@@ -198,9 +204,10 @@ extension ConnectionHandler: PublishReply {
                     id: id,
                     topic: topic,
                     answer.end,
-                    isLast: isLast
+                    isLast: isLast,
+                    endsTopic: answer.endsTopic
                 )
-            case .ended(let end): self.problem(Problem(end), answer.end, isLast: isLast)
+            case .ended(let end): self.content(.end(end), answer.end, isLast: isLast)
             case .refused(let problem): self.problem(problem, answer.end, isLast: isLast)
             }
         self.answers[index].written = written

@@ -13,7 +13,7 @@ enum Written {
 
 /// How answers are written, in each version of HTTP.
 extension ConnectionHandler {
-    func content(_ answered: Answered, _ end: RequestEnd) -> Written {
+    func content(_ answered: Answered, _ end: RequestEnd, isLast: Bool = true) -> Written {
         let fields = answered.fields + end.fields
         guard self.stream == nil else {
             return .stream(
@@ -32,7 +32,7 @@ extension ConnectionHandler {
                 type: answered.type,
                 answered.body,
                 isHead: end.isHead,
-                self.connection(after: end, isLast: true),
+                self.connection(after: end, isLast: isLast),
                 fields: fields
             )
         )
@@ -75,8 +75,13 @@ extension ConnectionHandler {
         id: Int64,
         topic: TopicName,
         _ end: RequestEnd,
-        isLast: Bool
+        isLast: Bool,
+        endsTopic: Bool
     ) -> Written {
+        // By far the most do not, and have their way of being written fast.
+        guard !endsTopic else {
+            return self.content(.published(status, lastID: id, topic: topic), end, isLast: isLast)
+        }
         guard self.stream == nil else {
             return .stream(
                 self.server.response.streamPublished(

@@ -61,12 +61,16 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         let topic: TopicName?
         let end: RequestEnd
         var written: Written?
+        /// Whether the topic ends with what is published.
+        var endsTopic = false
     }
 
     enum Current {
         case none
         case waiting(Work)
         case running
+        /// A streaming publish, whose body is given to it.
+        case publishing(PublishExchange)
         /// A request whose head is here, and is looked at again when its credential was verified.
         case verifying(HTTPServerRequestPart)
     }
@@ -74,6 +78,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     enum Work {
         case route(Route, RequestEnd)
         case subscribe(SubscribeQuery, RequestEnd)
+        case stream(StreamedPublish, RequestEnd)
+        case batch([Draft], RequestEnd)
         /// An event stream that cannot be served now.
         case putOff(Problem, RequestEnd)
     }
@@ -88,7 +94,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     }
 
     enum Deadline {
-        case firstRequest, request, nextRequest, reader, linger, drain
+        case firstRequest, request, nextRequest, reader, stream, linger, drain
     }
 
     init(server: LoopServer, peer: Peer, stream: StreamCodec? = nil) {
@@ -122,6 +128,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.context = nil
         self.parsers = []
         self.letGoHistory()
+        self.exchange?.cancel()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -132,6 +139,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         self.phase = .closed
         self.server.remove(self)
         self.waiting?.cancel()
+        self.exchange?.cancel()
         self.letGoHistory()
     }
 
@@ -161,7 +169,9 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if self.phase == .upgraded { context.fireChannelWritabilityChanged() }
         guard self.phase == .open else { return }
-        if context.channel.isWritable {
+        if let exchange = self.exchange {
+            context.channel.isWritable ? exchange.socketDrained() : exchange.socketFilled()
+        } else if context.channel.isWritable {
             self.letGoHistory()
             if self.waitsFor == .reader {
                 self.deadline = Int.max
@@ -200,6 +210,14 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             self.takeFailure()
             return
         }
+        if self.phase == .open, self.exchangeWithBody != nil,
+            case .invalidEOFState = error as? HTTPParserError
+        {
+            self.peerIsDone = true
+            self.failure = Problem(.badRequest, "the body breaks off")
+            self.takeFailure()
+            return
+        }
         guard self.phase == .open, let parserError = error as? HTTPParserError,
             !self.peerIsDone, parserError != .invalidEOFState
         else {
@@ -220,7 +238,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
     var mustHold: Bool { !self.held.isEmpty || self.cannotStart }
 
     var cannotStart: Bool {
-        self.isRunning || self.isThrottled
+        if let exchange = self.exchange { return !exchange.wantsMore }
+        return self.isRunning || self.isThrottled
             || self.answers.count >= self.server.limits.pipelinedRequestsMax
             || !(self.context?.channel.isWritable ?? false)
             // Nobody would learn what became of a request behind the last one (RFC 9112 §9.6).
@@ -271,7 +290,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         var end = RequestEnd()
         end.admitted = publish.admitted
         self.take(
-            RequestMachine.publish(payload, to: publish.target, idempotencyKey: nil, end)
+            RequestMachine.publish(payload, to: publish.target, PublishTerms(), end)
         )
         self.settle()
     }
@@ -281,6 +300,14 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         case .more, .verify: break
         case .sendContinue: self.sendContinue()
         case .publish(let draft, let end): self.publish(draft, end)
+        case .stream(let publish, let end):
+            self.deadline = Int.max
+            self.begin(.stream(publish, end))
+        case .streamed(let bytes): self.exchange?.received(bytes)
+        case .streamEnded: self.exchange?.bodyEnded()
+        case .batch(let drafts, let end): self.begin(.batch(drafts, end))
+        case .start(.stop(let topic), let end):
+            self.publish(Draft.end(topic, reason: .stopped), end)
         case .start(let route, let end): self.begin(.route(route, end))
         case .subscribe(let query, let end): self.begin(.subscribe(query, end))
         case .refuse(let problem, let end):
@@ -321,7 +348,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             )
             return
         }
-        self.answers.append(Answer(topic: draft.topic, end: end, written: nil))
+        let endsTopic = draft.end == .withMessage
+        self.answers.append(Answer(topic: draft.topic, end: end, endsTopic: endsTopic))
     }
 
     func begin(_ work: Work) {
@@ -337,6 +365,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
         switch work {
         case .subscribe(let query, let end): self.subscribe(query, end)
         case .putOff(let problem, let end): self.putOff(problem, end)
+        case .stream(let publish, let end): self.startStream(publish, end)
+        case .batch(let drafts, let end): self.startBatch(drafts, end)
         case .route(let route, let end):
             switch route {
             case .events(let query): self.subscribe(query, end)
@@ -348,38 +378,8 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             case .demoPage(let page): self.finish(.success(.demo(page)), end)
             case .demoRedirect: self.finish(.success(.redirect("/demo/")), end)
             case .preflight: self.finishWithoutContent(end)
-            case .publish, .eventsByBody: preconditionFailure("these have a body")
-            }
-        }
-    }
-
-    var health: Result<Answered, Problem> {
-        if self.server.isDraining {
-            return .failure(.draining)
-        }
-        guard self.server.fanout.isLogWritable else {
-            return .failure(.logNotWritable)
-        }
-        return .success(.json(ByteBuffer(string: "{\"status\":\"ok\"}")))
-    }
-
-    func readMessage(_ topic: TopicName, _ id: Int64, _ end: RequestEnd) {
-        self.server.fanout.readMessage(id: id) { result in
-            switch result {
-            case .failure(let error): self.finish(.failure(Problem(error, self.server)), end)
-            case .success(let message):
-                guard let message, message.topic == topic else {
-                    self.finish(
-                        .failure(
-                            Problem(.messageNotFound, "topic '\(topic)' has no message \(id)")
-                        ),
-                        end
-                    )
-                    return
-                }
-                var body = ByteBufferAllocator().buffer(capacity: message.bytes + 128)
-                body.writeJSON(message)
-                self.finish(.success(.json(body)), end)
+            case .publish, .publishStream, .publishBatch, .stop, .eventsByBody:
+                preconditionFailure("these are taken apart before")
             }
         }
     }

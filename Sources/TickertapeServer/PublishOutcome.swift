@@ -39,5 +39,6 @@ extension Problem {
                 ? "topic '\(topic)' has had no message"
                 : "the last id of topic '\(topic)' is \(lastID)"
         )
+        self.lastID = lastID
     }
 }

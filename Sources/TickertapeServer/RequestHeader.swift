@@ -16,6 +16,9 @@ struct RequestHeader {
     private(set) var expect: String?
     private(set) var idempotencyKey: String?
     private var idempotencyKeyCount = 0
+    /// `If-Match` and `If-None-Match`, all fields of a name as one.
+    private(set) var ifMatch: String?
+    private(set) var ifNoneMatch: String?
     private(set) var lastEventID: String?
     private(set) var acceptsEventStream = false
 
@@ -56,8 +59,12 @@ struct RequestHeader {
             case 6 where isSame(name, "cookie"):
                 self.cookie += self.cookie.isEmpty ? value : "; " + value
             case 7 where isSame(name, "upgrade"): self.asksForUpgrade = true
+            case 8 where isSame(name, "if-match"):
+                self.ifMatch = self.ifMatch.map { $0 + "," + value } ?? value
             case 9 where isSame(name, "forwarded"): self.forwarded.append(value)
             case 12 where isSame(name, "content-type"): self.contentType = value
+            case 13 where isSame(name, "if-none-match"):
+                self.ifNoneMatch = self.ifNoneMatch.map { $0 + "," + value } ?? value
             case 13 where isSame(name, "last-event-id"): self.lastEventID = value
             case 13 where isSame(name, "authorization"):
                 self.authorization = value
@@ -87,15 +94,45 @@ struct RequestHeader {
 
     /// What the body of a publish may not be, by its header alone.
     func checkPublish(_ limits: Limits) throws(Problem) {
+        try self.checkHasBody()
+        if let length = self.contentLength, length > limits.messageBytesMax {
+            throw .messageTooLarge(limits)
+        }
+        try self.checkText()
+        try self.checkOneIdempotencyKey(bytesMax: limits.idempotencyKeyBytesMax)
+    }
+
+    /// The same for many messages in one body.
+    func checkStream(_ limits: Limits) throws(Problem) {
+        try self.checkHasBody()
+        try self.checkText()
+        // The number of a message follows it.
+        try self.checkOneIdempotencyKey(bytesMax: limits.idempotencyKeyBytesMax - 20)
+        guard self.ifMatch == nil, self.ifNoneMatch == nil else {
+            throw Problem(
+                .invalidParameter,
+                "messages of a stream have their conditions in their lines, as 'if_last_id'"
+            )
+        }
+    }
+
+    func checkBatch(_ limits: Limits) throws(Problem) {
+        try self.checkStream(limits)
+        if let length = self.contentLength, length > limits.atomicBytesMax {
+            throw .batchTooLarge(limits)
+        }
+    }
+
+    private func checkHasBody() throws(Problem) {
         guard self.isChunked || self.contentLength != nil else {
             throw Problem(
                 .lengthRequired,
                 "send Content-Length, or Transfer-Encoding: chunked"
             )
         }
-        if let length = self.contentLength, length > limits.messageBytesMax {
-            throw .messageTooLarge(limits)
-        }
+    }
+
+    private func checkText() throws(Problem) {
         if let encoding = self.contentEncoding, !isSame(encoding, "identity") {
             throw Problem(
                 .unsupportedContentEncoding,
@@ -103,17 +140,11 @@ struct RequestHeader {
             )
         }
         try self.checkCharset()
-        try self.checkOneIdempotencyKey(limits)
     }
 
     /// `POST /events` takes JSON.
     func checkSubscribe(_ limits: Limits) throws(Problem) {
-        guard self.isChunked || self.contentLength != nil else {
-            throw Problem(
-                .lengthRequired,
-                "send Content-Length, or Transfer-Encoding: chunked"
-            )
-        }
+        try self.checkHasBody()
         if let length = self.contentLength, length > limits.subscribeBodyBytesMax {
             throw .bodyTooLarge(limits)
         }
@@ -141,24 +172,25 @@ struct RequestHeader {
         }
     }
 
-    private func checkOneIdempotencyKey(_ limits: Limits) throws(Problem) {
+    private func checkOneIdempotencyKey(bytesMax: Int) throws(Problem) {
         guard let key = self.idempotencyKey else { return }
         guard self.idempotencyKeyCount == 1 else {
             throw Problem(.invalidParameter, "Idempotency-Key may be given once")
         }
-        try checkIdempotencyKey(key, limits)
+        try checkIdempotencyKey(key, bytesMax: bytesMax)
     }
 }
 
 func checkIdempotencyKey(_ key: String, _ limits: Limits) throws(Problem) {
+    try checkIdempotencyKey(key, bytesMax: limits.idempotencyKeyBytesMax)
+}
+
+private func checkIdempotencyKey(_ key: String, bytesMax: Int) throws(Problem) {
     let isPrintable = key.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-    guard (1...limits.idempotencyKeyBytesMax).contains(key.utf8.count), isPrintable else {
+    guard (1...bytesMax).contains(key.utf8.count), isPrintable else {
         throw Problem(
             .invalidParameter,
-            """
-            an Idempotency-Key is 1 to \(limits.idempotencyKeyBytesMax) printable ASCII \
-            characters
-            """
+            "an Idempotency-Key is 1 to \(bytesMax) printable ASCII characters"
         )
     }
 }
@@ -166,6 +198,16 @@ func checkIdempotencyKey(_ key: String, _ limits: Limits) throws(Problem) {
 extension Problem {
     static func messageTooLarge(_ limits: Limits) -> Problem {
         Problem(.messageTooLarge, "a message has at most \(limits.messageBytesMax) bytes")
+    }
+
+    static func batchTooLarge(_ limits: Limits) -> Problem {
+        Problem(
+            .batchTooLarge,
+            """
+            an atomic batch has at most \(limits.atomicMessagesMax) messages and \
+            \(limits.atomicBytesMax) bytes
+            """
+        )
     }
 
     static func bodyTooLarge(_ limits: Limits) -> Problem {

@@ -11,6 +11,12 @@ enum RequestStep {
     /// Say that the body may come (RFC 9110 §10.1.1).
     case sendContinue
     case publish(Draft, RequestEnd)
+    /// The body of a streaming publish follows, piece by piece.
+    case stream(StreamedPublish, RequestEnd)
+    case streamed(ByteBuffer)
+    case streamEnded
+    /// All or none.
+    case batch([Draft], RequestEnd)
     case start(Route, RequestEnd)
     case subscribe(SubscribeQuery, RequestEnd)
     /// Have the signature of a credential checked, tell the machine, and give it the same head again.
@@ -49,7 +55,10 @@ struct RequestMachine {
         case idle
         /// The head was good; a body that nobody asked for is dropped.
         case withoutBody(Route, RequestEnd, dropped: Int)
-        case publish(PublishTarget, idempotencyKey: String?, RequestEnd, ByteBuffer?)
+        case publish(PublishTarget, PublishTerms, RequestEnd, ByteBuffer?)
+        /// What comes is passed on.
+        case stream
+        case batch(StreamTarget, idempotencyKey: String?, RequestEnd, ByteBuffer?)
         case subscribe(RequestHeader, RequestEnd, ByteBuffer?)
         /// Refused and answered; the rest of the body is dropped.
         case refused
@@ -167,17 +176,29 @@ struct RequestMachine {
             switch routed.route {
             case .publish(let target):
                 try header.checkPublish(self.limits)
-                self.state = .publish(
-                    target,
-                    idempotencyKey: header.idempotencyKey,
-                    end,
-                    nil
-                )
-                if header.idempotencyKey == nil && header.expect == nil && !end.mustClose
+                let terms = try header.publishTerms()
+                self.state = .publish(target, terms, end, nil)
+                if terms.isEmpty && header.expect == nil && !end.mustClose
                     && end.fields.isEmpty, let admitted = end.admitted
                 {
                     self.lastHead?.plainPublish = PlainPublish(target: target, admitted: admitted)
                 }
+            case .publishStream(let target):
+                try header.checkStream(self.limits)
+                self.state = .stream
+                // Its body is as long as it likes: what stands behind it is parsed.
+                self.lastHead = nil
+                return .stream(
+                    StreamedPublish(
+                        target: target,
+                        idempotencyKey: header.idempotencyKey,
+                        awaitsContinue: header.expect != nil && header.hasBody && !end.isHTTP10
+                    ),
+                    end
+                )
+            case .publishBatch(let target):
+                try header.checkBatch(self.limits)
+                self.state = .batch(target, idempotencyKey: header.idempotencyKey, end, nil)
             case .eventsByBody:
                 try header.checkSubscribe(self.limits)
                 self.state = .subscribe(header, end, nil)
@@ -214,7 +235,9 @@ struct RequestMachine {
         _ head: HTTPRequestHead,
         _ header: RequestHeader
     ) throws(Problem) -> Routed {
-        if head.method == .POST, let last = self.lastPublish, bytesAreEqual(last.uri, head.uri) {
+        if head.method == .POST, let last = self.lastPublish, bytesAreEqual(last.uri, head.uri),
+            header.streamedFormat == nil
+        {
             return last.routed
         }
         if head.method == .OPTIONS, header.isPreflight, header.origin != nil {
@@ -267,14 +290,24 @@ struct RequestMachine {
             }
             self.state = .withoutBody(route, end, dropped: total)
             return .more
-        case .publish(let target, let key, var end, let body):
+        case .stream: return .streamed(bytes)
+        case .batch(let target, let key, var end, let body):
+            self.state = .refused
+            let whole = joined(consume body, bytes)
+            guard whole.readableBytes <= self.limits.atomicBytesMax else {
+                end.mustClose = true
+                return .refuse(.batchTooLarge(self.limits), end)
+            }
+            self.state = .batch(target, idempotencyKey: key, end, whole)
+            return .more
+        case .publish(let target, let terms, var end, let body):
             self.state = .refused
             let whole = joined(consume body, bytes)
             guard whole.readableBytes <= self.limits.messageBytesMax else {
                 end.mustClose = true
                 return .refuse(.messageTooLarge(self.limits), end)
             }
-            self.state = .publish(target, idempotencyKey: key, end, whole)
+            self.state = .publish(target, terms, end, whole)
             return .more
         case .subscribe(let header, var end, let body):
             self.state = .refused
@@ -295,8 +328,22 @@ struct RequestMachine {
         case .idle: preconditionFailure("a request ends after its head")
         case .refused: return .more
         case .withoutBody(let route, let end, _): return .start(route, end)
-        case .publish(let target, let key, let end, let body):
-            return Self.publish(body ?? ByteBuffer(), to: target, idempotencyKey: key, end)
+        case .publish(let target, let terms, let end, let body):
+            return Self.publish(body ?? ByteBuffer(), to: target, terms, end)
+        case .stream: return .streamEnded
+        case .batch(let target, let key, let end, let body):
+            do throws(Problem) {
+                let drafts = try self.router.drafts(
+                    body ?? ByteBuffer(),
+                    of: target,
+                    key: key
+                ) { topic throws(Problem) in
+                    try self.admission.checkPublish(end.admitted?.access, to: topic)
+                }
+                return .batch(drafts, end)
+            } catch {
+                return .refuse(error, end)
+            }
         case .subscribe(let header, let end, let body):
             do throws(Problem) {
                 let decoded = try SubscribeBody.decode(body ?? ByteBuffer())
@@ -315,7 +362,7 @@ extension RequestMachine {
     static func publish(
         _ payload: ByteBuffer,
         to target: PublishTarget,
-        idempotencyKey: String?,
+        _ terms: PublishTerms,
         _ end: RequestEnd
     ) -> RequestStep {
         guard let data = String(validating: payload.readableBytesView, as: UTF8.self) else {
@@ -329,7 +376,9 @@ extension RequestMachine {
             event: target.event,
             key: target.key,
             data: data,
-            idempotencyKey: idempotencyKey
+            idempotencyKey: terms.idempotencyKey,
+            end: target.endsTopic ? .withMessage : .none,
+            condition: terms.condition
         )
         return .publish(draft, end)
     }

@@ -113,6 +113,7 @@ struct Response {
         if problem.code == .invalidToken {
             fields.append(("WWW-Authenticate", challenge + ", error=\"invalid_token\""))
         }
+        if let lastID = problem.lastID { fields.append(("ETag", "\"\(lastID)\"")) }
         if problem.code == .webSocketVersion { fields.append(("Sec-WebSocket-Version", "13")) }
         return (body, fields)
     }
@@ -160,7 +161,7 @@ struct Response {
         return buffer
     }
 
-    private static func write(_ fields: ResponseFields, into buffer: inout ByteBuffer) {
+    static func write(_ fields: ResponseFields, into buffer: inout ByteBuffer) {
         for (name, value) in fields {
             buffer.writeStaticString(name)
             buffer.writeStaticString(": ")
@@ -243,6 +244,7 @@ extension Problem.Code {
         case 409: "409 Conflict"
         case 410: "410 Gone"
         case 411: "411 Length Required"
+        case 412: "412 Precondition Failed"
         case 413: "413 Content Too Large"
         case 414: "414 URI Too Long"
         case 415: "415 Unsupported Media Type"

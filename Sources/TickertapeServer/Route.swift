@@ -1,8 +1,15 @@
 import TickertapeCore
+import TickertapeWire
 
 /// What a request asks for, its target and parameters checked.
 enum Route {
     case publish(PublishTarget)
+    /// Many messages, each committed as it comes.
+    case publishStream(StreamTarget)
+    /// Many messages, all or none.
+    case publishBatch(StreamTarget)
+    /// A reader wants no more of it.
+    case stop(TopicName)
     case history(HistoryQuery)
     case message(topic: TopicName, id: Int64)
     case events(SubscribeQuery)
@@ -19,6 +26,22 @@ struct PublishTarget {
     let topic: TopicName
     let event: String?
     let key: String?
+    /// Whether the topic ends with the message.
+    var endsTopic = false
+}
+
+/// Where the messages of one request go.
+struct StreamTarget {
+    /// Nothing when each says it.
+    let topic: TopicName?
+    let format: StreamedFormat
+    /// For messages without.
+    let event: String?
+    let key: String?
+    /// A message with this data ends the topic.
+    let done: String?
+    /// Whether the topic ends when the request does.
+    let endsTopic: Bool
 }
 
 struct HistoryQuery {

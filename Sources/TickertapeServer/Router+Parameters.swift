@@ -13,17 +13,19 @@ extension Router {
         for item in items.items where !Self.publishParameters.contains(item.name) {
             throw Problem(
                 .unknownParameter,
-                "a publish takes 'event' and 'key', not '\(shortened(item.name))'"
+                "a publish takes 'event', 'key' and 'end', not '\(shortened(item.name))'"
             )
         }
-        return try self.publish(
+        var target = try self.publish(
             to: topic,
             event: try items.single("event"),
             key: try items.single("key")
         )
+        target.endsTopic = try self.flag(items, "end")
+        return target
     }
 
-    private static let publishParameters: Set<String> = ["event", "key", "access_token"]
+    private static let publishParameters: Set<String> = ["event", "key", "end", "access_token"]
 
     /// The same for the publish of a WebSocket.
     func draft(_ command: WebSocketCommand.Publish) throws(Problem) -> Draft {

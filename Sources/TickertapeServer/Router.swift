@@ -41,6 +41,9 @@ final class Router: Sendable {
             if head.method == .POST { return .eventsByBody }
             try self.allow(head.method, [.GET, .POST])
             return .events(try self.subscribe(query, header, topic: nil))
+        case "/messages":
+            try self.allow(head.method, [.POST, .PUT])
+            return try self.messages(query, header)
         case "/healthz":
             try self.allow(head.method, [.GET, .HEAD])
             return .health
@@ -110,7 +113,11 @@ final class Router: Sendable {
         guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { throw self.noTopicRoute }
         let (before, last) = (rest[..<slash], rest[(slash + 1)...])
         if last.elementsEqual("messages".utf8) {
+            if let format = header.streamedFormat, method == .POST || method == .PUT {
+                return .publishStream(try self.stream(before, query, format))
+            }
             if method == .POST { return .publish(try self.publish(before, query)) }
+            guard method != .PUT else { throw self.notStreamed }
             try self.allow(method, [.GET, .HEAD, .POST])
             return .history(try self.history(before, query))
         }
@@ -118,6 +125,10 @@ final class Router: Sendable {
             try self.allow(method, [.GET])
             let pattern = try self.pattern(try self.text(before, or: .invalidPattern))
             return .events(try self.subscribe(query, header, topic: pattern))
+        }
+        if last.elementsEqual("stop".utf8) {
+            try self.allow(method, [.POST])
+            return .stop(try self.topic(before))
         }
         guard let inner = before.lastIndex(of: UInt8(ascii: "/")),
             before[(inner + 1)...].elementsEqual("messages".utf8),
@@ -133,7 +144,7 @@ final class Router: Sendable {
     private var noTopicRoute: Problem {
         Problem(
             .notFound,
-            "a path under /topics/ ends in /messages, /messages/{id} or /events"
+            "a path under /topics/ ends in /messages, /messages/{id}, /events or /stop"
         )
     }
 

@@ -69,6 +69,8 @@ package struct Problem: Error, Sendable, Equatable {
     package var allow: String?
     /// The line of the body it is about, counted from 1.
     package var line: Int?
+    /// The last id of the topic, with `precondition_failed`; 0 when it has had no message.
+    package var lastID: Int64?
 
     package init(
         _ code: Code,
@@ -94,6 +96,10 @@ package struct Problem: Error, Sendable, Equatable {
         if let line = self.line {
             buffer.writeStaticString(",\"line\":")
             buffer.writeDecimal(Int64(line))
+        }
+        if let lastID = self.lastID {
+            buffer.writeStaticString(",\"last_id\":")
+            buffer.writeDecimal(lastID)
         }
         buffer.writeStaticString("}")
     }

@@ -94,6 +94,12 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         parsing: .unconditional,
+        help: "Seconds a streaming publish may send nothing."
+    )
+    var publishStreamTimeout = Limits().streamedIdleSeconds
+
+    @Option(
+        parsing: .unconditional,
         help: "Messages that may wait to be committed; above, publishes get 503."
     )
     var queueMaxMessages = Limits().queueMessagesMax
@@ -144,7 +150,7 @@ struct ServeCommand: AsyncParsableCommand {
         "--data-dir", "--host", "--port", "--max-message-bytes", "--max-streams", "--retry",
         "--heartbeat", "--request-timeout", "--idle-timeout", "--queue-max-messages",
         "--queue-max-bytes", "--admin-listen", "--admin-token-file", "--loops", "--log-level",
-        "--log-format", "--tls-certificate", "--tls-key",
+        "--log-format", "--tls-certificate", "--tls-key", "--publish-stream-timeout",
     ]).union(AccessOptions.optionNames)
 
     func validate() throws {
@@ -155,6 +161,7 @@ struct ServeCommand: AsyncParsableCommand {
         try self.check("--heartbeat", self.heartbeat, in: 0.1...3_600)
         try self.check("--request-timeout", self.requestTimeout, in: 0.25...3_600)
         try self.check("--idle-timeout", self.idleTimeout, in: 0.25...86_400)
+        try self.check("--publish-stream-timeout", self.publishStreamTimeout, in: 0.25...86_400)
         try self.check("--queue-max-messages", self.queueMaxMessages, in: 1...10_000_000)
         try self.check("--queue-max-bytes", self.queueMaxBytes, in: 1...17_179_869_184)
         if let loops = self.loops { try self.check("--loops", loops, in: 1...256) }
@@ -337,6 +344,7 @@ struct ServeCommand: AsyncParsableCommand {
         limits.heartbeatSeconds = self.heartbeat
         limits.requestTimeoutSeconds = self.requestTimeout
         limits.idleTimeoutSeconds = self.idleTimeout
+        limits.streamedIdleSeconds = self.publishStreamTimeout
         limits.queueMessagesMax = self.queueMaxMessages
         limits.queueBytesMax = self.queueMaxBytes
         limits.connectionsMax = max(1, openFiles - limits.reservedFilesCount)

@@ -1,3 +1,4 @@
+import NIOCore
 import NIOHTTP1
 import TickertapeCore
 import TickertapeWire
@@ -9,6 +10,10 @@ func described(_ route: Route) -> String {
     switch route {
     case .publish(let target):
         "publish \(target.topic)\(described(target.event, target.key))"
+            + (target.endsTopic ? " end" : "")
+    case .publishStream(let target): "stream \(described(target))"
+    case .publishBatch(let target): "batch \(described(target))"
+    case .stop(let topic): "stop \(topic)"
     case .history(let query):
         "history \(query.filter.patterns.map(\.text).joined(separator: " ")) "
             + "\(described(query.after)) limit=\(query.limit) wait=\(query.waitSeconds)"
@@ -22,6 +27,11 @@ func described(_ route: Route) -> String {
     case .demoRedirect: "demo redirect"
     case .preflight: "preflight"
     }
+}
+
+func described(_ target: StreamTarget) -> String {
+    "\(target.topic?.text ?? "-") \(target.format)\(described(target.event, target.key))"
+        + (target.done.map { " done=\($0)" } ?? "") + (target.endsTopic ? " end" : "")
 }
 
 func described(_ query: SubscribeQuery) -> String {
@@ -53,7 +63,18 @@ func described(_ step: RequestStep) -> String {
     case .sendContinue: "continue"
     case .publish(let draft, let end):
         "publish \(draft.topic)\(described(draft.event, draft.key)) '\(draft.data)'"
-            + (draft.idempotencyKey.map { " once=\($0)" } ?? "") + described(end)
+            + (draft.idempotencyKey.map { " once=\($0)" } ?? "")
+            + (draft.end == .none ? "" : " end")
+            + (draft.condition.map { " if \($0)" } ?? "") + described(end)
+    case .stream(let publish, let end):
+        "stream \(described(publish.target))"
+            + (publish.idempotencyKey.map { " once=\($0)" } ?? "")
+            + (publish.awaitsContinue ? " continue" : "") + described(end)
+    case .streamed(let bytes): "streamed '\(String(buffer: bytes))'"
+    case .streamEnded: "stream ended"
+    case .batch(let drafts, let end):
+        "batch \(drafts.map { "\($0.topic) '\($0.data)'" }.joined(separator: ", "))"
+            + described(end)
     case .start(let route, let end): described(route) + described(end)
     case .subscribe(let query, let end): described(query) + described(end)
     case .refuse(let problem, let end): described(problem) + described(end)

@@ -82,6 +82,14 @@ package final class SimulatedLog: MessageLog {
         }
     }
 
+    package func admit(_ drafts: [Draft]) -> Bool {
+        self.state.withLock { state in
+            guard state.admitted + drafts.count <= self.queueMessagesMax else { return false }
+            state.admitted += drafts.count
+            return true
+        }
+    }
+
     package func append(
         _ drafts: [Draft],
         atomic: Bool,

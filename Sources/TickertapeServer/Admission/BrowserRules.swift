@@ -83,7 +83,10 @@ package struct BrowserRules: Sendable {
     }
 
     private static let exposedFields: ResponseFields = [
-        ("Access-Control-Expose-Headers", "Location, Retry-After, Allow, WWW-Authenticate, Date"),
+        (
+            "Access-Control-Expose-Headers",
+            "Location, ETag, Retry-After, Allow, WWW-Authenticate, Date"
+        ),
         ("Cross-Origin-Resource-Policy", "cross-origin"),
     ]
 
@@ -142,10 +145,13 @@ package struct BrowserRules: Sendable {
     /// The answer to a preflight (WHATWG Fetch §4.8) besides its other fields.
     static func preflightFields(_ limits: Limits) -> ResponseFields {
         [
-            ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+            ("Access-Control-Allow-Methods", "GET, POST, PUT, OPTIONS"),
             (
                 "Access-Control-Allow-Headers",
-                "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Cache-Control"
+                """
+                Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, \
+                Last-Event-ID, Cache-Control
+                """
             ),
             ("Access-Control-Max-Age", "\(limits.preflightSeconds)"),
         ]

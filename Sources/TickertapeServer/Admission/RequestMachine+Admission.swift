@@ -63,13 +63,20 @@ extension RequestMachine {
         switch route {
         case .publish(let target):
             try self.admission.checkPublish(admitted.access, to: target.topic)
+        case .publishStream(let target):
+            guard let topic = target.topic else { break }
+            try self.admission.checkPublish(admitted.access, to: topic)
+        case .stop(let topic):
+            try self.admission.checkStop(admitted.access, of: topic)
         case .history(let query):
             try self.admission.checkSubscribe(admitted.access, to: query.filter)
         case .events(let query):
             try self.admission.checkSubscribe(admitted.access, to: query.filter)
         case .message(let topic, _):
             try self.admission.checkSubscribe(admitted.access, to: TopicFilter(topic: topic))
-        case .eventsByBody, .webSocket, .health, .demoPage, .demoRedirect, .preflight: break
+        case .publishBatch, .eventsByBody, .webSocket, .health, .demoPage, .demoRedirect,
+            .preflight:
+            break
         }
     }
 }
@@ -78,7 +85,9 @@ extension Route {
     /// Whether it matters who asks.
     var needsAdmission: Bool {
         switch self {
-        case .publish, .history, .message, .events, .eventsByBody, .webSocket: true
+        case .publish, .publishStream, .publishBatch, .stop, .history, .message, .events,
+            .eventsByBody, .webSocket:
+            true
         case .health, .demoPage, .demoRedirect, .preflight: false
         }
     }

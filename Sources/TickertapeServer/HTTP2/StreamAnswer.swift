@@ -79,7 +79,7 @@ extension Response {
         return head
     }
 
-    private func streamHead(_ status: StaticString) -> HPACKHeaders {
+    func streamHead(_ status: StaticString) -> HPACKHeaders {
         var head = HPACKHeaders()
         head.reserveCapacity(8)
         // The reason phrase does not exist here.
@@ -88,7 +88,19 @@ extension Response {
         return head
     }
 
-    private static func add(_ fields: ResponseFields, to head: inout HPACKHeaders) {
+    static func add(_ fields: ResponseFields, to head: inout HPACKHeaders) {
         for (name, value) in fields { head.add(name: "\(name)".lowercased(), value: value) }
+    }
+}
+
+extension Response {
+    /// The head of an answer to a streaming publish.
+    func streamLinesHead(fields: ResponseFields) -> HPACKHeaders {
+        var head = self.streamHead("200 OK")
+        head.add(name: "content-type", value: "application/x-ndjson")
+        head.add(name: "cache-control", value: "no-store, no-transform")
+        head.add(name: "x-accel-buffering", value: "no")
+        Self.add(fields, to: &head)
+        return head
     }
 }

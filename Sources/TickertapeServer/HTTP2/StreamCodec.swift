@@ -159,6 +159,13 @@ final class StreamCodec: ChannelDuplexHandler {
         self.bodyBytes = 0
     }
 
+    /// So much of its body has been made use of, before it has come to its end.
+    func releaseBody(bytes: Int) {
+        let released = min(bytes, self.bodyBytes)
+        self.bodyBytes -= released
+        self.connection.releaseBody(released)
+    }
+
     // MARK: - The answer
 
     func sendContinue() {
@@ -174,18 +181,26 @@ final class StreamCodec: ChannelDuplexHandler {
         let isEmpty = answer.body.readableBytes == 0
         let head = HTTP2Frame.FramePayload.Headers(headers: answer.head, endStream: isEmpty)
         context.write(self.wrapOutboundOut(.headers(head)), promise: nil)
-        if !isEmpty { self.write(answer.body, context) }
+        if !isEmpty { self.write(answer.body, isLast: true, in: context) }
         context.flush()
     }
 
-    private func write(_ body: ByteBuffer, _ context: ChannelHandlerContext) {
+    /// Writes some of an answer that was begun.
+    func write(piece: ByteBuffer, isLast: Bool) {
+        guard let context = self.context, case .body = self.output else { return }
+        if isLast { self.output = .ended }
+        self.write(piece, isLast: isLast, in: context)
+        context.flush()
+    }
+
+    private func write(_ body: ByteBuffer, isLast: Bool, in context: ChannelHandlerContext) {
         var rest = body
         while rest.readableBytes > Self.pieceBytes,
             let piece = rest.readSlice(length: Self.pieceBytes)
         {
             self.write(piece, isLast: false, context)
         }
-        self.write(rest, isLast: true, context)
+        self.write(rest, isLast: isLast, context)
     }
 
     private func write(_ piece: ByteBuffer, isLast: Bool, _ context: ChannelHandlerContext) {

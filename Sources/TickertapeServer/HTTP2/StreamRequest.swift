@@ -67,7 +67,7 @@ enum StreamRequest {
         if !hasLength {
             if !isWhole {
                 fields.add(name: "transfer-encoding", value: "chunked")
-            } else if method == "POST" {
+            } else if method == "POST" || method == "PUT" {
                 fields.add(name: "content-length", value: "0")
             }
         }

@@ -34,8 +34,7 @@ extension WebSocketCommand.Decoded {
 ///
 /// Must not outlive its bytes before `scan` returns; after it only the fields are of use.
 private struct PublishScanner {
-    private let bytes: UnsafeRawBufferPointer
-    private var index = 0
+    private var json: JSONScanner
 
     private(set) var ref: WebSocketRef?
     private(set) var type: String?
@@ -48,20 +47,20 @@ private struct PublishScanner {
     private(set) var ifLastID: Int64?
 
     init(bytes: UnsafeRawBufferPointer) {
-        self.bytes = bytes
+        self.json = JSONScanner(bytes: bytes)
     }
 
     /// Whether the bytes are one such object with each field once.
     mutating func scan() -> Bool {
-        guard self.takes("{") else { return false }
+        guard self.json.takes("{") else { return false }
         repeat {
-            guard let name = self.text(), self.takes(":"), self.takesValue(of: name) else {
+            guard let name = self.json.text(), self.json.takes(":"), self.takesValue(of: name)
+            else {
                 return false
             }
-        } while self.takes(",")
-        guard self.takes("}") else { return false }
-        self.skipSpace()
-        return self.index == self.bytes.count
+        } while self.json.takes(",")
+        guard self.json.takes("}") else { return false }
+        return self.json.isAtEnd
     }
 
     private mutating func takesValue(of name: String) -> Bool {
@@ -80,7 +79,7 @@ private struct PublishScanner {
     }
 
     private mutating func takesText(into field: WritableKeyPath<Self, String?>) -> Bool {
-        guard self[keyPath: field] == nil, let text = self.text() else { return false }
+        guard self[keyPath: field] == nil, let text = self.json.text() else { return false }
         self[keyPath: field] = text
         return true
     }
@@ -105,117 +104,14 @@ private struct PublishScanner {
 
     private mutating func takesRef() -> Bool {
         guard self.ref == nil else { return false }
-        if let number = self.number() {
+        if let number = self.json.number() {
             self.ref = .number(number)
             return true
         }
-        guard let text = self.text(), text.utf8.count <= WebSocketRef.bytesMax else { return false }
-        self.ref = .text(text)
-        return true
-    }
-
-    /// Only digits, without a zero before them and few enough for any integer.
-    private mutating func number() -> Int64? {
-        self.skipSpace()
-        let digits = self.bytes[self.index...].prefix { (0x30...0x39).contains($0) }
-        guard (1...18).contains(digits.count), digits.count == 1 || digits.first != 0x30 else {
-            return nil
-        }
-        self.index = digits.endIndex
-        return digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
-    }
-
-    private mutating func text() -> String? {
-        guard self.takes("\"") else { return nil }
-        let start = self.index
-        while self.index < self.bytes.count {
-            let byte = self.bytes[self.index]
-            if byte == UInt8(ascii: "\"") {
-                let content = self.bytes[start..<self.index]
-                self.index += 1
-                return String(validating: content, as: UTF8.self)
-            }
-            if byte == UInt8(ascii: "\\") { return self.escapedText(from: start) }
-            guard byte >= 0x20 else { return nil }
-            self.index += 1
-        }
-        return nil
-    }
-
-    /// Goes on with a text at its first escape.
-    private mutating func escapedText(from start: Int) -> String? {
-        var content = Array(self.bytes[start..<self.index])
-        while self.index < self.bytes.count {
-            let byte = self.bytes[self.index]
-            self.index += 1
-            switch byte {
-            case UInt8(ascii: "\""): return String(validating: content, as: UTF8.self)
-            case UInt8(ascii: "\\"):
-                guard self.takesEscape(into: &content) else { return nil }
-            case 0x20...: content.append(byte)
-            default: return nil
-            }
-        }
-        return nil
-    }
-
-    private mutating func takesEscape(into content: inout [UInt8]) -> Bool {
-        guard self.index < self.bytes.count else { return false }
-        let byte = self.bytes[self.index]
-        self.index += 1
-        switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): content.append(byte)
-        case UInt8(ascii: "b"): content.append(0x08)
-        case UInt8(ascii: "t"): content.append(0x09)
-        case UInt8(ascii: "n"): content.append(0x0A)
-        case UInt8(ascii: "f"): content.append(0x0C)
-        case UInt8(ascii: "r"): content.append(0x0D)
-        case UInt8(ascii: "u"):
-            guard let scalar = self.escapedScalar() else { return false }
-            content.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-        default: return false
-        }
-        return true
-    }
-
-    /// What follows `\u`: one scalar, or a pair of surrogates (RFC 8259 §7).
-    private mutating func escapedScalar() -> Unicode.Scalar? {
-        guard let first = self.fourDigits() else { return nil }
-        guard UTF16.isLeadSurrogate(first) else { return Unicode.Scalar(first) }
-        guard self.bytes[self.index...].starts(with: "\\u".utf8) else { return nil }
-        self.index += 2
-        guard let second = self.fourDigits(), UTF16.isTrailSurrogate(second) else { return nil }
-        return UTF16.decode(UTF16.EncodedScalar([first, second]))
-    }
-
-    private mutating func fourDigits() -> UInt16? {
-        let digits = self.bytes[self.index...].prefix(4)
-        guard digits.count == 4 else { return nil }
-        self.index += 4
-        // A character alone has no sign, which a number in text could.
-        return digits.reduce(UInt16?.some(0)) { value, digit in
-            guard let value, let four = Character(Unicode.Scalar(digit)).hexDigitValue else {
-                return nil
-            }
-            return value << 4 | UInt16(four)
-        }
-    }
-
-    private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
-        self.skipSpace()
-        guard self.index < self.bytes.count, self.bytes[self.index] == UInt8(ascii: byte) else {
+        guard let text = self.json.text(), text.utf8.count <= WebSocketRef.bytesMax else {
             return false
         }
-        self.index += 1
+        self.ref = .text(text)
         return true
-    }
-
-    private mutating func skipSpace() {
-        while self.index < self.bytes.count {
-            switch self.bytes[self.index] {
-            case 0x20, 0x09, 0x0A, 0x0D: self.index += 1
-            default: return
-            }
-        }
     }
 }

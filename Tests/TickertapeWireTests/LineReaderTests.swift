@@ -2,22 +2,24 @@ import NIOCore
 import Testing
 import TickertapeTestSupport
 
-@testable import TickertapeAdmin
+@testable import TickertapeWire
 
-struct LineSplitterTests {
+struct LineReaderTests {
     /// The lines of `text` when it comes in pieces of these sizes.
     private func lines(_ text: String, pieces: [Int], bytesMax: Int = 100) throws -> [String] {
-        var splitter = LineSplitter(bytesMax: bytesMax)
+        var reader = LineReader(bytesMax: bytesMax)
         var lines: [String] = []
         var rest = ByteBuffer(string: text)
         for size in pieces {
             guard let piece = rest.readSlice(length: min(size, rest.readableBytes)) else {
                 continue
             }
-            try splitter.take(piece) { lines.append($0) }
+            reader.append(piece)
+            while let line = try reader.nextText() { lines.append(line) }
         }
-        try splitter.take(rest) { lines.append($0) }
-        if let last = try splitter.takeLast() { lines.append(last) }
+        reader.append(rest)
+        while let line = try reader.nextText() { lines.append(line) }
+        if let last = try reader.lastText() { lines.append(last) }
         return lines
     }
 
@@ -54,7 +56,7 @@ struct LineSplitterTests {
         #expect(try self.lines("12345\r\n12345", pieces: [], bytesMax: 5) == ["12345", "12345"])
         for text in ["123456", "123456\n", "123456\r\n", "1\n123456\n", "1234567890123"] {
             for pieces in [[], [1, 1, 1, 1, 1, 1, 1, 1]] {
-                #expect(throws: LineSplitter.Failure.tooLong) {
+                #expect(throws: LineReader.Failure.tooLong) {
                     try self.lines(text, pieces: pieces, bytesMax: 5)
                 }
             }
@@ -63,10 +65,11 @@ struct LineSplitterTests {
 
     @Test("A line that is not UTF-8 is refused, those before it are not")
     func notUTF8() {
-        var splitter = LineSplitter(bytesMax: 100)
+        var reader = LineReader(bytesMax: 100)
         var lines: [String] = []
-        #expect(throws: LineSplitter.Failure.notUTF8) {
-            try splitter.take(ByteBuffer(bytes: [0x61, 0x0A, 0xFF, 0x0A])) { lines.append($0) }
+        #expect(throws: LineReader.Failure.notUTF8) {
+            reader.append(ByteBuffer(bytes: [0x61, 0x0A, 0xFF, 0x0A]))
+            while let line = try reader.nextText() { lines.append(line) }
         }
         #expect(lines == ["a"])
     }

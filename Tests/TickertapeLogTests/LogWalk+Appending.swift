@@ -6,10 +6,10 @@ import TickertapeTestSupport
 /// What is appended, and what ends.
 extension LogWalk {
     mutating func append() async throws {
+        if self.random.oneIn(20) { (self.sequence, self.oracleSequence) = (.init(), .init()) }
         var drafts: [Draft] = []
         for _ in 0..<self.random.int(1...5) { drafts.append(try self.anyDraft()) }
         let isAtomic = self.random.oneIn(3)
-        if self.random.oneIn(20) { (self.sequence, self.oracleSequence) = (.init(), .init()) }
         let results = try await self.open().append(drafts, atomic: isAtomic)
         let expected = await self.oracle.append(
             drafts.map { $0.sequence == nil ? $0 : $0.following(self.oracleSequence) },

@@ -42,7 +42,8 @@ package protocol MessageLog: AnyObject, Sendable {
     /// its sequence, whatever the reason.
     ///
     /// If they are `atomic`, all are stored or none: the first that is not has the reason as its
-    /// result, all others `skipped`.
+    /// result, all others `skipped`. What comes before it counts for it, but an id of that is never
+    /// named: the last id in the result is the one that the topic still has.
     ///
     /// `completion` is called once, after the commit, on a thread of the log, in the order of the
     /// calls to `append`, with one result a draft.

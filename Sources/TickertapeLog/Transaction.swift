@@ -115,11 +115,32 @@ struct Transaction {
             throw SQLiteFailure(self.connection, sqlite3_extended_errcode(self.connection))
         }
         self.content.abandonPart()
+        let reason = self.withoutIDsOfPart(result, drafts[index].topic)
         for other in drafts.indices {
-            self.content.results.append(other == index ? result : .skipped)
+            self.content.results.append(other == index ? reason : .skipped)
             drafts[other].sequence?.breakOff()
         }
         if result != .skipped { self.content.refusalCount += 1 }
+    }
+
+    /// The same result with the last id that the topic has without the part: an id that was undone
+    /// is nobody's, and a condition on it must never hold.
+    private func withoutIDsOfPart(_ result: AppendResult, _ name: TopicName) -> AppendResult {
+        let topic = self.find(name)
+        let (lastID, _) = self.standing(of: topic)
+        switch result {
+        case .conditionFailed: return .conditionFailed(lastID: lastID)
+        case .topicEnded(let end) where topic.flatMap({ self.end(of: $0) }) == nil:
+            return .topicEnded(
+                TopicEnd(
+                    topic: name,
+                    reason: end.reason,
+                    lastID: lastID,
+                    timeMilliseconds: end.timeMilliseconds
+                )
+            )
+        default: return result
+        }
     }
 
     /// What becomes of a draft.

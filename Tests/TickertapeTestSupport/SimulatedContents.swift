@@ -47,9 +47,27 @@ struct SimulatedContents: Sendable {
             (self, news) = before
             self.lastID = lastID
             for draft in drafts { draft.sequence?.breakOff() }
-            return drafts.indices.map { $0 == index ? result : .skipped }
+            let reason = self.withoutUndoneIDs(result, draft.topic)
+            return drafts.indices.map { $0 == index ? reason : .skipped }
         }
         return results
+    }
+
+    private func withoutUndoneIDs(_ result: AppendResult, _ topic: TopicName) -> AppendResult {
+        let lastID = self.lastIDs[topic] ?? 0
+        switch result {
+        case .conditionFailed: return .conditionFailed(lastID: lastID)
+        case .topicEnded(let end) where self.ends[topic] == nil:
+            return .topicEnded(
+                TopicEnd(
+                    topic: topic,
+                    reason: end.reason,
+                    lastID: lastID,
+                    timeMilliseconds: end.timeMilliseconds
+                )
+            )
+        default: return result
+        }
     }
 
     private mutating func append(_ draft: Draft, to news: inout News) -> AppendResult {

@@ -86,10 +86,10 @@ struct LinePublisher {
                     lineCount += 1
                     drafts.append(self.draft(line, sequence))
                 }
-            } catch let failure as LineReader.Failure {
+            } catch {
                 // What stands before the line that is refused is published.
                 try await self.append(drafts, receipts)
-                throw self.problem(failure, line: lineCount + 1)
+                throw self.problem(error, line: lineCount + 1)
             }
             try await self.append(drafts, receipts)
         }

@@ -86,18 +86,16 @@ private struct PublishScanner {
 
     private mutating func takesEnd() -> Bool {
         guard self.end == nil else { return false }
-        self.skipSpace()
-        for (word, value) in [("true", true), ("false", false)]
-        where self.bytes[self.index...].starts(with: word.utf8) {
-            self.index += word.utf8.count
-            self.end = value
-            return true
+        if self.json.takes(word: "true") {
+            self.end = true
+        } else if self.json.takes(word: "false") {
+            self.end = false
         }
-        return false
+        return self.end != nil
     }
 
     private mutating func takesLastID() -> Bool {
-        guard self.ifLastID == nil, let id = self.number() else { return false }
+        guard self.ifLastID == nil, let id = self.json.number() else { return false }
         self.ifLastID = id
         return true
     }

@@ -31,9 +31,11 @@ def test_a_topic_is_ended_and_stays_so(admin, topic):
     assert (end["topic"], end["reason"], end["last_id"]) == (topic, "ended", last)
     assert end["time"] >= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(before - 1))
     assert admin.ok("POST", path(topic, "end")) == end and admin.topic(topic)["end"] == end
-    for query in [{}, {"end": "true"}, {"lines": "true"}]:
+    for query in [{}, {"end": "true"}]:
         problem = check_problem(admin.request("POST", path(topic), "y", **query), 409, "topic_ended")
         assert topic in problem["detail"]
+    problem = admin.ok("POST", path(topic), "y\nz", 409, lines="true")
+    assert problem["code"] == "topic_ended" and problem["published"] == 0
     assert [m["data"] for m in admin.get("/v1/messages", topic=topic)["messages"]] == ["x"]
 
 
@@ -88,9 +90,8 @@ def test_lines_end_the_topic_after_the_last(admin, topic):
 def test_a_line_that_is_refused_ends_nothing_and_nothing_behind_it_is_stored(admin, topic):
     admin.ok("PUT", f"/v1/policies/{segment(topic)}", {"max_message_bytes": 3}, 201)
     body = "abc\n" * 1_000 + "abcd\n" + "abc\n" * 5_000
-    problem = check_problem(
-        admin.request("POST", path(topic), body, lines="true", end="true"), 413,
-        "message_too_large")
+    problem = admin.ok("POST", path(topic), body, 413, lines="true", end="true")
+    assert problem["code"] == "message_too_large"
     assert problem["published"] == 1_000 and "line 1001:" in problem["detail"]
     assert admin.topic(topic)["messages"] == 1_000 and state(admin, topic) is None
 

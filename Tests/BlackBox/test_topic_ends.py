@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from admin import Admin
 from broker import topic_path
 from gateway import Gateway
 from sse import Event
@@ -188,6 +189,20 @@ def test_a_publish_may_say_which_message_it_follows(broker, topic, client):
         reply = client.ask("publish", topic=topic, data="x", if_last_id=number)
         assert (reply["type"], reply["code"]) == ("error", "precondition_failed")
     assert [message["data"] for message in broker.history(topic)] == ["1", "2"]
+
+
+def test_a_stream_of_an_operator_ends_too(broker, topic, client):
+    admin = Admin(broker)
+    with admin.events(topic) as stream:
+        assert stream.next()[0] == "caught_up"
+        last = finish(client, topic, "bye")
+        assert stream.next()[:2] == ("message", last)
+        assert stream.next()[::2] == (
+            "end", {"topic": topic, "reason": "ended", "last_id": last})
+    with admin.events(topic, after=0) as stream:
+        assert [event[0] for event in stream.take(3)] == ["message", "caught_up", "end"]
+    assert admin.request("GET", "/v1/events", topic=topic).status == 204
+    assert admin.request("GET", "/v1/events", topic=topic, after=last).status == 204
 
 
 def test_ends_outlive_a_restart(start):

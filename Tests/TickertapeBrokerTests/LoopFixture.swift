@@ -57,8 +57,10 @@ final class LoopFixture {
 
     /// Ends a topic without a message, and announces it.
     func end(_ topic: String, _ reason: TopicEnd.Reason = .ended) throws {
-        self.log.end(try TopicName(topic), reason)
-        self.tell()
+        let draft = Draft.end(try TopicName(topic), reason: reason)
+        precondition(self.log.admit(draft), "there is room")
+        self.log.append([draft]) { _ in }
+        self.log.commitAndAnnounce()
     }
 
     /// Deletes a topic, and announces it.

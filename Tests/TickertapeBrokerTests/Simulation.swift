@@ -138,9 +138,9 @@ final class Simulation {
         // One transaction after the other.
         guard !self.log.hasUnannounced, let topic = try? TopicName(self.random.pick(Self.topics))
         else { return }
-        if self.log.reopen(topic) { return }
+        if self.log.reopen(topic) == true { return }
         guard self.random.oneIn(3) else { return }
-        self.log.end(topic, self.random.pick([.ended, .stopped]))
+        _ = self.log.end(topic, self.random.pick([.ended, .stopped]))
         self.noteEnds()
     }
 

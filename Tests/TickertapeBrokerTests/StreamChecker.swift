@@ -46,20 +46,19 @@ final class CommittedHistory {
         self.endings[end.topic, default: 0] += 1
     }
 
-    /// The messages of `filter` whose data make `data`, of which the last has this id; each is
-    /// known by its data.
+    /// The messages of `filter` whose data make `data`, of which the last has this id.
+    ///
+    /// Each is known by its data; whether one in between may be missing is for others to say.
     func joined(endingAt id: Int64, _ data: String, _ filter: TopicFilter) -> [Message]? {
         guard let last = self[id] else { return nil }
         var rest = data[...]
         var found: [Message] = []
         for message in self.messages[..<Int(id)].reversed() where filter.matches(message.topic) {
-            let isAlike = message.topic == last.topic && message.event == last.event
-            if isAlike, rest.hasSuffix(message.data) {
-                rest.removeLast(message.data.count)
-                found.append(message)
-            } else if !self.isRemoved(message.id) {
-                return nil
-            }
+            guard message.topic == last.topic, message.event == last.event,
+                rest.hasSuffix(message.data)
+            else { continue }
+            rest.removeLast(message.data.count)
+            found.append(message)
             if rest.isEmpty { return found.reversed() }
         }
         return nil

@@ -141,17 +141,18 @@ struct SimulatedContents: Sendable {
         self.endings[topic] = self.endingCount
     }
 
-    /// - Returns: How the topic has ended, now or before.
-    mutating func end(_ topic: TopicName, _ reason: TopicEnd.Reason) -> (TopicEnd, isNew: Bool) {
-        self.make(topic)
+    /// - Returns: How the topic has ended, now or before; nothing when there is none.
+    mutating func end(_ topic: TopicName, _ reason: TopicEnd.Reason) -> (TopicEnd, isNew: Bool)? {
+        guard self.numbers[topic] != nil, !self.deleted.contains(topic) else { return nil }
         if let end = self.ends[topic] { return (end, false) }
         var news = News()
         return (self.end(topic, reason, &news), true)
     }
 
-    /// - Returns: `false` when there is no such topic, or it had not ended.
-    mutating func reopen(_ topic: TopicName) -> Bool {
-        self.ends.removeValue(forKey: topic) != nil
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    mutating func reopen(_ topic: TopicName) -> Bool? {
+        guard self.numbers[topic] != nil, !self.deleted.contains(topic) else { return nil }
+        return self.ends.removeValue(forKey: topic) != nil
     }
 
     /// As after a restart: ids that were skipped since the last message may be given.

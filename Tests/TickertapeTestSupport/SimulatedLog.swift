@@ -266,14 +266,12 @@ extension SimulatedLog {
         }
     }
 
-    /// Ends a topic without a message, which is made where there is none: ended for all who ask,
-    /// not yet announced.
+    /// Ends a topic, as an operator would: ended for all who ask, not yet announced.
     ///
-    /// - Returns: How it has ended, now or before.
-    @discardableResult
-    package func end(_ topic: TopicName, _ reason: TopicEnd.Reason = .ended) -> TopicEnd {
+    /// - Returns: How it has ended, now or before; nothing when there is no such topic.
+    package func end(_ topic: TopicName, _ reason: TopicEnd.Reason = .ended) -> TopicEnd? {
         self.state.withLock { state in
-            let (end, isNew) = state.contents.end(topic, reason)
+            guard let (end, isNew) = state.contents.end(topic, reason) else { return nil }
             if isNew { state.tell(.ended(end)) }
             return end
         }
@@ -281,8 +279,8 @@ extension SimulatedLog {
 
     /// Lets a topic that has ended take messages again, as an operator would.
     ///
-    /// - Returns: `false` when there is no such topic, or it had not ended.
-    package func reopen(_ topic: TopicName) -> Bool {
+    /// - Returns: `false` when it had not ended; nothing when there is no such topic.
+    package func reopen(_ topic: TopicName) -> Bool? {
         self.state.withLock { $0.contents.reopen(topic) }
     }
 

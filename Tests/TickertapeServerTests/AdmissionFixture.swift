@@ -15,6 +15,13 @@ struct AdmissionFixture {
 
     init() {}
 
+    /// Nothing is granted without a token.
+    static var authorized: AdmissionFixture {
+        var admission = AdmissionFixture()
+        admission.configuration.isOpen = false
+        return admission
+    }
+
     func admission(_ limits: Limits = Limits()) throws -> Admission {
         Admission(
             self.rules,

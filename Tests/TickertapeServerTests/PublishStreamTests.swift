@@ -1,5 +1,5 @@
 import NIOCore
-import NIOHTTP1
+import NIOEmbedded
 import Testing
 import TickertapeCore
 import TickertapeTestSupport
@@ -288,14 +288,5 @@ struct PublishStreamTests {
         admission.revoke(1)
         fixture.pass(seconds: 1)
         #expect(try fixture.sent().contains(#"{"error":{"status":401,"code":"unauthorized""#))
-    }
-}
-
-extension AdmissionFixture {
-    /// Nothing is granted without a token.
-    static var authorized: AdmissionFixture {
-        var admission = AdmissionFixture()
-        admission.configuration.isOpen = false
-        return admission
     }
 }

@@ -141,11 +141,17 @@ extension ByteBuffer {
     }
 
     fileprivate mutating func write(_ end: TopicEnd, _ id: Int64) {
+        var json = JSONWriter()
+        json.object { json in
+            guard end.reason == .deleted else { return json.fields(of: end) }
+            json.field("topic", end.topic.text)
+            json.field("reason", end.reason.rawValue)
+        }
         self.writeStaticString("event: end\nid: ")
         self.writeDecimal(id)
-        self.writeStaticString("\ndata: {")
-        self.writeJSONFields(of: end)
-        self.writeStaticString("}\n\n")
+        self.writeStaticString("\ndata: ")
+        self.writeImmutableBuffer(json.buffer)
+        self.writeStaticString("\n\n")
     }
 
     fileprivate mutating func writeHeartbeat(_ id: Int64?) {

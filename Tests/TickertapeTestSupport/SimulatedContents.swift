@@ -212,14 +212,14 @@ struct SimulatedContents: Sendable {
                 && !self.isBeforeTail(message.id, of: message.topic, request.tail)
             let isTooMuch =
                 taken.count == request.messagesMax
-                || (!taken.isEmpty && bytes + message.bytes > request.bytesMax)
+                || (!taken.isEmpty && bytes + request.bytes(of: message) > request.bytesMax)
             isCut = examined == examinedMax || (isSelected && isTooMuch)
             if isCut { break }
             examined += 1
             through = message.id
             guard isSelected else { continue }
             taken.append(message)
-            bytes += message.bytes
+            bytes += request.bytes(of: message)
         }
         return Page(
             messages: taken,

@@ -43,8 +43,8 @@ export interface StateDetail {
 
 export interface Outcome {
   /**
-   * `closed`: `close()`, or the loop was left. `aborted`: by `signal`. `unauthorized`: 401, also with
-   * a fresh token. `refused`: an answer that cannot get better, see `error`.
+   * `closed`: `close()`, or the loop was left. `aborted`: by `signal`. `unauthorized`: 401, also
+   * with a fresh token. `refused`: an answer that cannot get better, see `error`.
    */
   reason: "ended" | "stopped" | "deleted" | "closed" | "aborted" | "unauthorized" | "refused";
   topic?: string;
@@ -76,11 +76,17 @@ export interface AccessOptions {
 }
 
 export interface ConnectOptions extends AccessOptions {
-  /** The broker's address, by default where this module came from; without `topics`, that of the stream. */
+  /**
+   * The broker's address, by default where this module came from; without `topics`, that of the
+   * stream.
+   */
   url?: string | URL;
   /** Topics or patterns. Without: `url` is an endpoint of your own that answers an event stream. */
   topics?: string | readonly string[];
-  /** Begins after this id; 0 is the beginning. Without `after` and `tail`: with what comes from now on. */
+  /**
+   * Begins after this id; 0 is the beginning. Without `after` and `tail`: with what comes from now
+   * on.
+   */
   after?: MessageId;
   /** Begins with the last messages of each topic. */
   tail?: number;
@@ -95,12 +101,14 @@ export interface ConnectOptions extends AccessOptions {
   /** Names of events that the transport `event-stream` listens to; the others show them all. */
   events?: readonly string[];
   /**
-   * One connection for all tabs of this origin that follow the same. A name keeps apart what must not be
-   * shared, such as that of the user.
+   * One connection for all tabs of this origin that follow the same. A name keeps apart what must
+   * not be shared, such as that of the user.
    */
   shared?: boolean | string;
-  /** How often the other side gives a sign of life; 2.5 times that is silence. Default 15, and 0 (never)
-   * for an endpoint of your own. */
+  /**
+   * How often the other side gives a sign of life; 2.5 times that is silence. Default 15, and 0
+   * (never) for an endpoint of your own.
+   */
   heartbeatSeconds?: number;
   /** Messages that wait for the iterator before reading stops. Default 256. */
   bufferedMessagesMax?: number;
@@ -143,6 +151,8 @@ export interface TopicOptions extends AccessOptions {
   topic: string;
   /** How often a request that may succeed later is repeated. Default 5. */
   retries?: number;
+  /** After which a request without an answer counts as failed. Default 30. */
+  timeoutSeconds?: number;
 }
 
 export interface PublishOptions extends TopicOptions {

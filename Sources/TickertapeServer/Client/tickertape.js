@@ -1,14 +1,17 @@
 // Tickertape's client: follow topics, publish, stop. One module, no dependency, no build step.
 //
-// A `Connection` is what a program holds. A `Follower` keeps it going: it makes one attempt after the
-// other and owns the cursor, the id after which the next attempt goes on. An attempt is one generator of
-// *signals* (a message, a gap, the end, …), over an event stream read by fetch or by EventSource, a
-// WebSocket, long polls of history, or the connection of another tab. Signals are pulled: a reader that
-// is slow makes the attempt wait, and the broker's log is the buffer. Nothing here grows without bound.
+// A `Connection` is what a program holds. A `Follower` keeps it going: it makes one attempt after
+// the other and owns the cursor, the id after which the next attempt goes on. An attempt is one
+// generator of *signals* (a message, a gap, the end, …), over an event stream read by fetch or by
+// EventSource, a WebSocket, long polls of history, or the connection of another tab. Signals are
+// pulled: a reader that is slow makes the attempt wait, and the broker's log is the buffer. Nothing
+// here grows without bound.
 
 /** Messages that wait for a slow reader before reading stops. */
 const BUFFERED_MESSAGES_MAX = 256;
-/** Signals a transport that cannot be held back may pile up before it is cut, to go on from the log. */
+/**
+ * Signals a transport that cannot be held back may pile up before it is cut, to go on from the log.
+ */
 const BUFFERED_SIGNALS_MAX = 1024;
 /** Characters of one event, and of one line: beyond it whoever sends is not a broker. */
 const EVENT_CHARACTERS_MAX = 64 * 1024 * 1024;
@@ -17,11 +20,18 @@ const URL_CHARACTERS_MAX = 2000;
 const HEARTBEAT_SECONDS = 15;
 /** Heartbeats without a sign of life after which a connection is dead. */
 const SILENT_HEARTBEATS = 2.5;
-/** The same before the first byte. The broker sends it at once; what swallows it is a buffering proxy. */
+/**
+ * The same before the first byte. The broker sends it at once; what swallows it is a buffering
+ * proxy.
+ */
 const OPENING_HEARTBEATS = 2 / 3;
 const POLL_SECONDS = 25;
+/** A publish without an answer is repeated after this. */
+const REQUEST_SECONDS = 30;
 /** What a connection has to last to count as a success by itself. */
 const STABLE_MILLISECONDS = 5000;
+const BROKER_EVENTS = ["tickertape.gap", "tickertape.end", "tickertape.unauthorized",
+  "tickertape.expiring", "tickertape.caught-up"];
 const SUBPROTOCOL = "tickertape.v1";
 /** Above every id: history answers it with the head. Too large for a number. */
 const BEYOND_EVERY_ID = "9223372036854775807";
@@ -51,9 +61,10 @@ export class TickertapeError extends Error {
     try {
       problem = JSON.parse(await response.text()) ?? {};
     } catch { /* Not of the broker: the status has to do. */ }
-    return new TickertapeError(
-      problem.code ?? `http_${response.status}`, problem.detail ?? problem.title ?? response.statusText,
-      { status: response.status, problem, retryAfter: secondsOf(response.headers.get("retry-after"), now) });
+    const { status, statusText, headers } = response;
+    const { code = `http_${status}`, title = statusText, detail = title } = problem;
+    const retryAfter = secondsOf(headers.get("retry-after"), now);
+    return new TickertapeError(code, detail, { status, problem, retryAfter });
   }
 }
 
@@ -70,9 +81,9 @@ function secondsOf(field, now) {
 /**
  * Text or bytes in, in pieces of any size; events out, as WHATWG HTML §9.2.6 has it.
  *
- * An event is `{event, data, id}`. Two more things are told that an `EventSource` keeps to itself: `{id}`
- * for a block without data, which moves the cursor, and `{retry}` in milliseconds. What is not closed by
- * an empty line is never told: the next connection brings it again.
+ * An event is `{event, data, id}`. Two more things are told that an `EventSource` keeps to itself:
+ * `{id}` for a block without data, which moves the cursor, and `{retry}` in milliseconds. What is
+ * not closed by an empty line is never told: the next connection brings it again.
  */
 export class EventStreamParser {
   #decoder = new TextDecoder(); // It drops one byte order mark, as it must.
@@ -92,7 +103,8 @@ export class EventStreamParser {
   push(chunk) {
     let text = typeof chunk === "string" ? chunk : this.#decoder.decode(chunk, { stream: true });
     if (text === "") return [];
-    if (this.#isFirst && typeof chunk === "string" && text.startsWith("\uFEFF")) text = text.slice(1);
+    const isText = typeof chunk === "string";
+    if (this.#isFirst && isText && text.startsWith("\uFEFF")) text = text.slice(1);
     this.#isFirst = false;
     const found = [];
     // Only what is new is searched: a long line in small pieces must not cost its square.
@@ -113,7 +125,8 @@ export class EventStreamParser {
 
   #check(more) {
     if (this.#characters + more > EVENT_CHARACTERS_MAX) {
-      throw new TickertapeError("event_too_large", `an event has over ${EVENT_CHARACTERS_MAX} characters`);
+      const detail = `an event has over ${EVENT_CHARACTERS_MAX} characters`;
+      throw new TickertapeError("event_too_large", detail, { status: 200 });
     }
   }
 
@@ -171,7 +184,7 @@ async function* chunksOf(source) {
 /** Ids of the broker are numbers; an endpoint of somebody else's may have any text. */
 function idOf(text) {
   if (text === "" || text === undefined || text === null) return undefined;
-  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
 }
 
 /** What something that stands in an event stream means. */
@@ -185,7 +198,8 @@ function signalOf({ event, data, id: text, retry }, topic) {
     case "tickertape.unauthorized": return { type: "unauthorized", ...JSON.parse(data) };
     case "tickertape.expiring": return { type: "expiring", ...JSON.parse(data) };
     case "tickertape.caught-up": return { type: "caught-up", id };
-    default: return messageSignal({ id, topic, event: event === "message" ? undefined : event, data });
+    case "message": return messageSignal({ id, topic, data });
+    default: return messageSignal({ id, topic, event, data });
   }
 }
 
@@ -206,7 +220,7 @@ class Subscription {
     Object.assign(this, { tail, coalesce, method, body, credentials, events });
     this.headers = new Headers(headers ?? {}); // Throws here and now if one is no header.
     this.base = baseURL(url);
-    if (body?.getReader) throw new TypeError("body is a stream, which cannot be sent a second time");
+    if (body?.getReader) throw new TypeError("body is a stream: it cannot be sent a second time");
     if (body && Object.getPrototypeOf(body) === Object.prototype) {
       this.body = JSON.stringify(body);
       if (!this.headers.has("content-type")) this.headers.set("content-type", "application/json");
@@ -223,9 +237,10 @@ class Subscription {
   /** Where its stream is; `start` says where it begins, as far as the address does. */
   #address(start) {
     if (!this.isOfBroker) return new URL(this.base);
-    const url = this.#solePattern === undefined
-      ? at(this.base, "events") : at(this.base, `topics/${encodeTopic(this.#solePattern)}/events`);
-    if (this.#solePattern === undefined) this.topics.forEach((topic) => url.searchParams.append("topic", topic));
+    const sole = this.#solePattern;
+    const url = at(this.base, sole === undefined ? "events" : `topics/${encodeTopic(sole)}/events`);
+    const listed = sole === undefined ? this.topics : [];
+    for (const topic of listed) url.searchParams.append("topic", topic);
     if (this.coalesce) url.searchParams.set("coalesce", this.coalesce);
     for (const [name, value] of Object.entries(start)) url.searchParams.set(name, value);
     return url;
@@ -237,20 +252,31 @@ class Subscription {
     if (token) headers.set("authorization", `Bearer ${token}`);
     // The cursor goes into the header: it is what an endpoint of the program's own can know.
     if (cursor !== undefined) headers.set("last-event-id", String(cursor));
-    const start = { caught_up: true, ...(cursor === undefined && this.tail ? { tail: this.tail } : {}) };
+    const start = { caught_up: true };
+    if (cursor === undefined && this.tail) start.tail = this.tail;
     const url = this.#address(start);
-    const more = { headers, credentials: this.credentials, cache: "no-store" };
-    for (const name in more) if (more[name] === undefined) delete more[name];
+    const more = this.#requestOf(headers);
     if (this.isOfBroker && (this.method === "POST" || url.href.length > URL_CHARACTERS_MAX)) {
       headers.set("content-type", "application/json");
       const body = { topics: this.topics, ...start, coalesce: this.coalesce };
-      return [at(this.base, "events").href, { ...more, method: "POST", body: JSON.stringify(body) }];
+      const { href } = at(this.base, "events");
+      return [href, { ...more, method: "POST", body: JSON.stringify(body) }];
     }
+    if (this.body !== undefined) more.body = this.body;
     const method = this.method ?? (this.body === undefined ? "GET" : "POST");
-    return [url.href, { ...more, method, ...(this.body === undefined ? {} : { body: this.body }) }];
+    return [url.href, { ...more, method }];
   }
 
-  /** A new EventSource cannot set a header; of those it sends by itself the last id wins over `after`. */
+  #requestOf(headers) {
+    const request = { headers, cache: "no-store" };
+    if (this.credentials) request.credentials = this.credentials;
+    return request;
+  }
+
+  /**
+   * A new EventSource cannot set a header; of those it sends by itself the last id wins over
+   * `after`.
+   */
   eventSourceURL(cursor, token) {
     const start = { caught_up: true };
     if (cursor !== undefined) start.after = cursor;
@@ -266,13 +292,14 @@ class Subscription {
   }
 
   subscribeCommand(cursor) {
+    const { topics, coalesce } = this;
     const start = cursor === undefined ? { tail: this.tail } : { after: cursor };
-    return { ref: "subscribe", type: "subscribe", topics: this.topics, coalesce: this.coalesce, ...start };
+    return { ref: "subscribe", type: "subscribe", topics, coalesce, ...start };
   }
 
   /** History knows no tail, and one pattern at a time. */
   canPoll(cursor) {
-    return this.isOfBroker && this.#solePattern !== undefined && (cursor !== undefined || !this.tail);
+    return this.#solePattern !== undefined && (cursor !== undefined || !this.tail);
   }
 
   pollRequest(cursor, token) {
@@ -282,7 +309,7 @@ class Subscription {
     if (cursor !== undefined) url.searchParams.set("wait", POLL_SECONDS);
     const headers = new Headers(this.headers);
     if (token) headers.set("authorization", `Bearer ${token}`);
-    return [url.href, { headers, cache: "no-store", ...(this.credentials && { credentials: this.credentials }) }];
+    return [url.href, this.#requestOf(headers)];
   }
 }
 
@@ -290,7 +317,8 @@ const encodeTopic = (topic) => topic.split("/").map(encodeURIComponent).join("/"
 
 /** The broker's address, by default that of this module; relative ones are the page's. */
 function baseURL(url) {
-  if (url === undefined && import.meta.url.startsWith("file:")) throw new TypeError("url is missing");
+  const isFile = import.meta.url.startsWith("file:");
+  if (url === undefined && isFile) throw new TypeError("url is missing");
   const base = url === undefined
     ? new URL(".", import.meta.url) : new URL(url, globalThis.location?.href);
   if (!/^https?:$/.test(base.protocol)) throw new TypeError(`${base.href} is not http or https`);
@@ -348,7 +376,10 @@ function environmentOf(given = {}) {
   };
 }
 
-/** How long to wait before the next attempt: at least what the broker says, longer after each failure. */
+/**
+ * How long to wait before the next attempt: at least what the broker says, longer after each
+ * failure.
+ */
 class Backoff {
   #failures = 0;
   #asked;
@@ -365,18 +396,25 @@ class Backoff {
   succeeded() { this.#failures = 0; }
 
   next() {
-    const floor = this.#asked ?? this.min;
+    const asked = this.#asked ?? this.min;
+    const floor = this.#failures > 0 ? Math.max(asked, this.min) : asked; // It may ask for 0.
     const grown = Math.min(this.max, floor * 1.5 * 2 ** this.#failures);
     this.#failures += 1;
     return this.between(floor, Math.max(floor * 1.25, grown));
   }
 
-  /** A wait that was ordered, with some jitter on top: whoever got the same order comes some other time. */
+  /**
+   * A wait that was ordered, with some jitter on top: whoever got the same order comes some other
+   * time.
+   */
   ordered(milliseconds) { return this.between(milliseconds, milliseconds * 1.25); }
   between(least, most) { return least + this.random() * (most - least); }
 }
 
-/** Says when nothing was heard for too long. Looks at the clock, since timers sleep with the machine. */
+/**
+ * Says when nothing was heard for too long. Looks at the clock, since timers sleep with the
+ * machine.
+ */
 class Watchdog {
   #timer;
   #deadline = Infinity;
@@ -403,16 +441,22 @@ class Watchdog {
   }
 }
 
-/** Calls `onWake` when the network comes back or the page is looked at again. The answer ends that. */
+/**
+ * Calls `onWake` when the network comes back or the page is looked at again. The answer ends that.
+ */
 function watchSurroundings({ document, events }, onWake) {
+  const look = () => document.visibilityState === "visible" && onWake("visible");
   const listeners = [
     [events, "online", () => onWake("online")],
-    [events, "pageshow", (event) => event.persisted && onWake("online")], // Its connections were cut.
+    // From the cache of pages: its connections were cut.
+    [events, "pageshow", ({ persisted }) => persisted && onWake("online")],
     [document, "resume", () => onWake("visible")],
-    [document, "visibilitychange", () => document.visibilityState === "visible" && onWake("visible")],
+    [document, "visibilitychange", look],
   ].filter(([target]) => target?.addEventListener);
-  listeners.forEach(([target, name, listener]) => target.addEventListener(name, listener));
-  return () => listeners.forEach(([target, name, listener]) => target.removeEventListener(name, listener));
+  for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+  return () => {
+    for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+  };
 }
 
 /** A promise with its ends outside. */
@@ -478,8 +522,8 @@ class Queue {
 
 // Transports
 //
-// Each is a generator of the signals of one attempt. It returns when the connection has ended, throws
-// when it was refused or cut, and lets go of everything in `finally`.
+// Each is a generator of the signals of one attempt. It returns when the connection has ended,
+// throws when it was refused or cut, and lets go of everything in `finally`.
 
 /** What one attempt has to know, and how it shows that it is alive. */
 class Attempt {
@@ -494,8 +538,11 @@ class Attempt {
 
   /** From now on something must come: within a short time at first, then within some heartbeats. */
   expect(seconds = 0) {
-    const heartbeats = this.hasHeard || !this.subscription.isOfBroker ? SILENT_HEARTBEATS : OPENING_HEARTBEATS;
-    this.watchdog.arm((this.heartbeatSeconds * heartbeats + seconds) * 1000);
+    const isOpening = !this.hasHeard && this.subscription.isOfBroker;
+    const heartbeats = isOpening ? OPENING_HEARTBEATS : SILENT_HEARTBEATS;
+    // 0 means that the other side promises nothing.
+    const expected = this.heartbeatSeconds > 0 ? this.heartbeatSeconds * heartbeats + seconds : 0;
+    this.watchdog.arm(expected * 1000);
   }
 
   heard() {
@@ -513,7 +560,8 @@ async function openEventStream(attempt) {
   const type = response.headers.get("content-type") ?? "none";
   if (/^text\/event-stream\s*(;|$)/i.test(type)) return response;
   response.body?.cancel().catch(() => {});
-  throw new TickertapeError("not_an_event_stream", `the answer's Content-Type is ${type}`, { status: 200 });
+  const detail = `the answer's Content-Type is ${type}`;
+  throw new TickertapeError("not_an_event_stream", detail, { status: 200 });
 }
 
 async function* followByFetch(attempt) {
@@ -537,8 +585,9 @@ async function* followByFetch(attempt) {
 }
 
 /**
- * The browser reconnects, with the broker's `retry` and the last id, which a page cannot see. Nor does it
- * see heartbeats: only that a stream opens without the `tickertape.caught-up` that comes on each.
+ * The browser reconnects, with the broker's `retry` and the last id, which a page cannot see. Nor
+ * does it see heartbeats: only that a stream opens without the `tickertape.caught-up` that comes on
+ * each.
  */
 async function* followByEventSource(attempt) {
   const { subscription, environment } = attempt;
@@ -548,13 +597,13 @@ async function* followByEventSource(attempt) {
     subscription.eventSourceURL(attempt.cursor, attempt.token),
     { withCredentials: subscription.credentials === "include" });
   attempt.signal.addEventListener("abort", () => signals.finish({ error: attempt.signal.reason }));
-  const told = ["gap", "end", "unauthorized", "expiring", "caught-up"].map((name) => `tickertape.${name}`);
-  for (const name of ["message", ...told, ...subscription.events]) {
+  for (const name of ["message", ...BROKER_EVENTS, ...subscription.events]) {
     source.addEventListener(name, (event) => {
       if (event.data === undefined) return; // Its own `error` or `open`.
       attempt.heard();
       if (signals.isFull) return overflow(signals, () => source.close());
-      signals.add(signalOf({ event: name, data: event.data, id: event.lastEventId }, subscription.topic));
+      const told = { event: name, data: event.data, id: event.lastEventId };
+      signals.add(signalOf(told, subscription.topic));
     });
   }
   attempt.watchdog.arm(attempt.heartbeatSeconds * SILENT_HEARTBEATS * 1000);
@@ -598,13 +647,16 @@ async function* followByWebSocket(attempt) {
   const { subscription, environment } = attempt;
   const signals = new Queue(BUFFERED_SIGNALS_MAX);
   const socket = new environment.WebSocket(subscription.webSocketURL(), [SUBPROTOCOL]);
-  const send = (command) => socket.readyState === socket.OPEN && socket.send(JSON.stringify(command));
+  const send = (command) => {
+    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(command));
+  };
+  const authorize = (token) => token && send({ ref: "auth", type: "auth", token });
   let heartbeat, retryAfter, isQuiet = true;
   attempt.signal.addEventListener("abort", () => signals.finish({ error: attempt.signal.reason }));
   attempt.expect();
   socket.onopen = () => {
     // Commands are carried out in order: the second has what the first grants.
-    if (attempt.token) send({ ref: "auth", type: "auth", token: attempt.token });
+    authorize(attempt.token);
     send(subscription.subscribeCommand(attempt.cursor));
   };
   socket.onmessage = ({ data }) => {
@@ -623,7 +675,7 @@ async function* followByWebSocket(attempt) {
     } else if (told.type === "draining") {
       retryAfter = told.retry_after_ms;
     } else if (told.type === "expiring") {
-      attempt.credentials.renewed().then((token) => token && send({ ref: "auth", type: "auth", token }), () => {});
+      attempt.credentials.renewed().then(authorize, () => {}); // Else the end comes, and says so.
     }
     const signal = signalOfCommand(told);
     if (!signal) return;
@@ -631,7 +683,9 @@ async function* followByWebSocket(attempt) {
     else if (signals.isFull) overflow(signals, () => socket.close(1000));
     else signals.add(signal);
   };
-  socket.onclose = ({ code, reason }) => signals.finish(afterClose(code, reason, retryAfter, environment.random));
+  socket.onclose = ({ code, reason }) => {
+    signals.finish(afterClose(code, reason, retryAfter, environment.random));
+  };
   try {
     yield* signals;
   } finally {
@@ -648,7 +702,10 @@ function signalOfCommand(told) {
     case "message": return messageSignal(told);
     case "cursor": return { type: "cursor", id };
     case "caught_up": return { type: "caught-up", id };
-    case "end": return { type: "end", end: { topic: told.topic, reason: told.reason, last_id: told.last_id } };
+    case "end": {
+      const { topic, reason, last_id } = told;
+      return { type, end: { topic, reason, last_id } };
+    }
     case "expiring": return { type, seconds: told.seconds };
     case "gap": {
       const gap = { after: told.after, resumed: told.resumed, reason: told.reason };
@@ -657,8 +714,8 @@ function signalOfCommand(told) {
     }
     case "error": {
       if (told.code === "topic_deleted") return { type: "end", end: { reason: "deleted" } };
-      const status = statusOfCommand(told);
-      return { error: new TickertapeError(told.code, told.detail, { status, retryAfter: told.retry_after_seconds }) };
+      const more = { status: statusOfCommand(told), retryAfter: told.retry_after_seconds };
+      return { error: new TickertapeError(told.code, told.detail, more) };
     }
     default: return undefined;
   }
@@ -672,15 +729,15 @@ function statusOfCommand({ code, retry_after_seconds: seconds }) {
 
 /** What a close code asks of a client (§19.27). */
 function afterClose(code, reason, retryAfter, random) {
-  const wait = (least, most) => ({ error: new TickertapeError(`websocket_${code}`, reason, {
-    status: 503, retryAfter: least + random() * (most - least) }) });
-  if (code === 4401) return { error: new TickertapeError("unauthorized", reason, { status: 401 }) };
-  if ([1002, 1003, 1007, 1009].includes(code)) {
-    return { error: new TickertapeError(`websocket_${code}`, reason, { status: 400 }) };
+  const error = (status, seconds) => ({
+    error: new TickertapeError(`websocket_${code}`, reason, { status, retryAfter: seconds }) });
+  switch (code) {
+    case 4401: return error(401);
+    case 1002: case 1003: case 1007: case 1009: return error(400);
+    case 1011: return error(503, 5 + random() * 10);
+    case 1012: return error(503, retryAfter === undefined ? 1 + random() * 4 : retryAfter / 1000);
+    default: return {}; // The network.
   }
-  if (code === 1011) return wait(5, 15);
-  if (code === 1012) return retryAfter === undefined ? wait(1, 5) : wait(retryAfter / 1000, retryAfter / 1000);
-  return {}; // The network.
 }
 
 /** Whole answers, one after the other: they come through every proxy, however it buffers. */
@@ -720,16 +777,20 @@ const TRANSPORTS = {
 function transportsOf({ transport = "auto", shared }, subscription, environment) {
   const { fetch, EventSource, WebSocket, SharedWorker, BroadcastChannel, locks } = environment;
   const has = { fetch, "event-stream": EventSource, websocket: WebSocket, poll: fetch };
-  if (transport !== "auto" && !(transport in has)) throw new TypeError(`unknown transport ${transport}`);
+  if (transport !== "auto" && !(transport in has)) {
+    throw new TypeError(`unknown transport ${transport}`);
+  }
   if (!subscription.isOfBroker && ["websocket", "poll"].includes(transport)) {
     throw new TypeError(`transport ${transport} needs topics`);
   }
-  if (transport === "event-stream" && (!subscription.isRepeatable || [...subscription.headers].length > 0)) {
+  const isPlain = subscription.isRepeatable && [...subscription.headers].length === 0;
+  if (transport === "event-stream" && !isPlain) {
     throw new TypeError("an EventSource takes no method, headers or body: use the transport fetch");
   }
   // An EventSource is the last to choose: it needs the names of events, and hides heartbeats.
   const every = fetch ? ["fetch", "websocket", "poll"] : ["event-stream", "websocket"];
-  const chosen = transport !== "auto" ? [transport] : subscription.isOfBroker ? every : every.slice(0, 1);
+  const possible = subscription.isOfBroker ? every : every.slice(0, 1);
+  const chosen = transport === "auto" ? possible : [transport];
   const usable = chosen.filter((name) => has[name]);
   if (usable.length === 0) throw new TypeError(`there is no ${chosen.join(" or ")} here`);
   if (!shared) return usable;
@@ -743,8 +804,8 @@ function transportsOf({ transport = "auto", shared }, subscription, environment)
 // Coming back
 
 /**
- * Follows until there is nothing more to follow, over any number of attempts, and gives each signal to
- * `sink`, waiting for it. Owns the cursor: every message is told once.
+ * Follows until there is nothing more to follow, over any number of attempts, and gives each signal
+ * to `sink`, waiting for it. Owns the cursor: every message is told once.
  */
 class Follower {
   #options;
@@ -795,13 +856,17 @@ class Follower {
     this.#wake?.("stop");
   }
 
-  /** One attempt: `{outcome}` at the end of all, else `{milliseconds, isOrdered}` until the next. */
+  /**
+   * One attempt: `{outcome}` at the end of all, else `{milliseconds, isOrdered}` until the next.
+   */
   async #try() {
     await this.#setState("connecting");
-    const { heartbeatSeconds = this.subscription.isOfBroker ? HEARTBEAT_SECONDS : 0 } = this.#options;
+    const { subscription, cursor } = this;
+    const promised = subscription.isOfBroker ? HEARTBEAT_SECONDS : 0;
     const attempt = this.#attempt = new Attempt({
-      subscription: this.subscription, environment: this.#environment, credentials: this.#credentials,
-      options: this.#options, cursor: this.cursor, heartbeatSeconds, controller: new AbortController() });
+      subscription, cursor, options: this.#options, environment: this.#environment,
+      credentials: this.#credentials, controller: new AbortController(),
+      heartbeatSeconds: this.#options.heartbeatSeconds ?? promised });
     const began = Date.now();
     let last;
     try {
@@ -843,7 +908,7 @@ class Follower {
     if (type === "gap" ? id !== undefined : "id" in signal && !isKnown) this.cursor = id;
     if (type === "message" || type === "caught-up") this.#backoff.succeeded();
     await this.#sink(signal);
-    return type === "end" ? { outcome: { ...signal.end, reason: signal.end.reason ?? "ended" } } : undefined;
+    return type === "end" ? { outcome: { reason: "ended", ...signal.end } } : undefined;
   }
 
   /** The other side has closed without a word of an end. */
@@ -854,8 +919,7 @@ class Follower {
     }
     this.#rotate();
     // A stream that ends with `retry` was put off or drained: that time is an order.
-    const isOrdered = last?.type === "retry";
-    return { milliseconds: isOrdered ? this.#backoff.ordered(last.milliseconds) : this.#backoff.next(), isOrdered };
+    return { milliseconds: this.#backoff.next(), isOrdered: last?.type === "retry" };
   }
 
   async #afterError(error, attempt) {
@@ -876,25 +940,30 @@ class Follower {
     // What was sent once and cannot be resumed is not sent again: it could do its work twice.
     if (!this.subscription.isOfBroker && !this.subscription.isRepeatable
       && this.state === "open" && this.cursor === undefined) {
-      const cut = new TickertapeError("cut", "the stream was cut, and has no id to resume from", { cause: error });
+      const detail = "the stream was cut, and has no id to resume from";
+      const cut = new TickertapeError("cut", detail, { cause: error });
       return { outcome: { reason: "refused", error: cut } };
     }
     this.#rotate();
     return { milliseconds: this.#backoff.next(), error };
   }
 
-  /** On to the next transport, if nothing came over this one. Only silence speaks against the first. */
+  /**
+   * On to the next transport, if nothing came over this one. Only silence speaks against the first.
+   */
   #rotate(isSilent = false) {
     const isFirst = ["fetch", "event-stream"].includes(this.transport);
     if (this.#attempt.hasHeard || (isFirst && !isSilent)) return;
-    do this.#transports.push(this.#transports.shift());
-    while (this.transport === "poll" && !this.subscription.canPoll(this.cursor) && this.#transports.length > 1);
+    this.#transports.push(this.#transports.shift());
+    const isInVain = this.transport === "poll" && !this.subscription.canPoll(this.cursor);
+    if (isInVain) this.#transports.push(this.#transports.shift());
   }
 
   /** The request was refused: a fresh credential is asked for once. */
   async #refused(error) {
     this.#refusals += 1;
-    if (this.#refusals > 1 || !this.#credentials.canRefresh) return { outcome: { reason: "unauthorized", error } };
+    const isFinal = this.#refusals > 1 || !this.#credentials.canRefresh;
+    if (isFinal) return { outcome: { reason: "unauthorized", error } };
     return this.#unauthorized({ type: "unauthorized", reason: error.detail ?? error.code });
   }
 
@@ -975,10 +1044,12 @@ class Connection {
     if (options.signal?.aborted) abort();
     options.signal?.addEventListener("abort", abort);
     // Callbacks may use the connection, so the caller has it first.
-    this.closed = Promise.resolve().then(() => this.#follower.run()).then((outcome) => {
-      options.signal?.removeEventListener("abort", abort);
-      return this.#finish(outcome);
-    });
+    this.closed = Promise.resolve().then(() => this.#follower.run())
+      .catch((error) => ({ reason: "refused", error }))
+      .then((outcome) => {
+        options.signal?.removeEventListener("abort", abort);
+        return this.#finish(outcome);
+      });
   }
 
   get state() { return this.#state; }
@@ -1006,7 +1077,10 @@ class Connection {
     };
   }
 
-  /** The data alone, a `ReadableStream` that can be iterated over everywhere. A gap is an error of it. */
+  /**
+   * The data alone, a `ReadableStream` that can be iterated over everywhere. A gap is an error of
+   * it.
+   */
   textStream() {
     this.#hasGapReader = true;
     const messages = this[Symbol.asyncIterator]();
@@ -1039,7 +1113,8 @@ class Connection {
       }
       case "gap": {
         if (this.#hasGapReader && !options.onGap) {
-          const error = new TickertapeError("gap", "messages are missing from the text", { problem: signal.gap });
+          const detail = "messages are missing from the text";
+          const error = new TickertapeError("gap", detail, { problem: signal.gap });
           this.#follower.stop({ reason: "refused", error });
         }
         await call(options.onGap, signal.gap);
@@ -1062,8 +1137,9 @@ class Connection {
 
   async #finish(outcome) {
     const isEnd = ["ended", "stopped", "deleted"].includes(outcome.reason);
-    this.#queue.finish({ error: outcome.error });
-    await this.#show(isEnd ? "ended" : "closed", { error: outcome.error, transport: this.transport });
+    const { error } = outcome;
+    this.#queue.finish({ error });
+    await this.#show(isEnd ? "ended" : "closed", { error, transport: this.transport });
     return outcome;
   }
 }
@@ -1083,13 +1159,8 @@ async function ask(url, init, options) {
   for (let left = options.retries ?? 5, hasRefreshed = false; ;) {
     let error;
     try {
-      const headers = new Headers({ ...Object.fromEntries(new Headers(options.headers ?? {})), ...init.headers });
       const token = await credentials.token();
-      if (token) headers.set("authorization", `Bearer ${token}`);
-      const response = await environment.fetch(url, { ...init, headers, signal: options.signal,
-        ...(options.credentials && { credentials: options.credentials }) });
-      if (response.ok) return [await response.json(), response.status];
-      error = await TickertapeError.from(response);
+      return await askOnce(url, init, { ...options, environment, token });
     } catch (thrown) {
       if (options.signal?.aborted) throw options.signal.reason;
       error = thrown;
@@ -1101,7 +1172,33 @@ async function ask(url, init, options) {
     }
     if ((error instanceof TickertapeError && !error.isRetryable) || left === 0) throw error;
     left -= 1;
-    await sleep(Math.max(backoff.next(), backoff.ordered((error.retryAfter ?? 0) * 1000)), options.signal);
+    const ordered = backoff.ordered((error.retryAfter ?? 0) * 1000);
+    await sleep(Math.max(backoff.next(), ordered), options.signal);
+  }
+}
+
+/**
+ * The JSON of the answer and its status. A server that does not answer is given up after a time.
+ */
+async function askOnce(url, { method, body, ...init }, { environment, token, signal, ...options }) {
+  const headers = new Headers(options.headers ?? {});
+  for (const [name, value] of Object.entries(init.headers ?? {})) headers.set(name, value);
+  if (token) headers.set("authorization", `Bearer ${token}`);
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  const watchdog = new Watchdog(() => controller.abort(SILENT));
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  watchdog.arm((options.timeoutSeconds ?? REQUEST_SECONDS) * 1000);
+  try {
+    const request = { method, body, headers, signal: controller.signal };
+    if (options.credentials) request.credentials = options.credentials;
+    const response = await environment.fetch(url, request);
+    if (!response.ok) throw await TickertapeError.from(response);
+    return [await response.json(), response.status];
+  } finally {
+    watchdog.disarm();
+    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -1113,9 +1210,12 @@ function sleep(milliseconds, signal) {
   return promise.finally(() => signal?.removeEventListener("abort", abort));
 }
 
-/** 128 random bits. `randomUUID` is not there on pages without TLS. */
+/** 128 random bits, for names alone: Node 18 has no `crypto`, pages without TLS no `randomUUID`. */
 function randomName() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = new Uint8Array(16);
+  if (globalThis.crypto) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, index) => { bytes[index] = Math.random() * 256; });
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Publishes one message. Repeats are safe: they have the same idempotency key. */
@@ -1126,8 +1226,8 @@ export async function publish(options) {
   if (key) url.searchParams.set("key", key);
   if (end) url.searchParams.set("end", true);
   const body = typeof data === "string" ? data : JSON.stringify(data);
-  const headers = { "idempotency-key": idempotencyKey };
-  const [answer, status] = await ask(url.href, { method: "POST", body, headers }, options);
+  const init = { method: "POST", body, headers: { "idempotency-key": idempotencyKey } };
+  const [answer, status] = await ask(url.href, init, options);
   return status === 200 ? { ...answer, repeated: true } : answer;
 }
 
@@ -1140,11 +1240,12 @@ export async function stop(options) {
 
 // One connection for many tabs
 //
-// A hub holds one follower for each subscription, the *feed*, and any number of guests: the tabs. It runs
-// in a SharedWorker, which is this very module, or else in the tab that holds a Web Lock. A guest that
-// wants to begin elsewhere than where the feed is, or that has fallen behind, gets a follower of its own
-// until that one's cursor has passed the feed's. All of a hub happens on one thread, so at that moment
-// nothing is between the two: the guest joins the feed, without a buffer, a gap or a repetition.
+// A hub holds one follower for each subscription, the *feed*, and any number of guests: the tabs.
+// It runs in a SharedWorker, which is this very module, or else in the tab that holds a Web Lock. A
+// guest that wants to begin elsewhere than where the feed is, or that has fallen behind, gets a
+// follower of its own until that one's cursor has passed the feed's. All of a hub happens on one
+// thread, so at that moment nothing is between the two: the guest joins the feed, without a buffer,
+// a gap or a repetition.
 
 /** Signals on their way to a tab that it has not taken yet; then it is fed from the log. */
 const GUEST_SIGNALS_MAX = 256;
@@ -1152,6 +1253,11 @@ const GUEST_SIGNALS_MAX = 256;
 const TOKEN_SECONDS = 10;
 /** Timers of a leader nobody looks at run once a minute. */
 const THROTTLED_SECONDS = 60;
+/**
+ * Tabs of another version have a hub of their own: raise it when what they say to each other
+ * changes.
+ */
+const HUB = "tickertape-1";
 const SHARED_OPTIONS = ["url", "topics", "tail", "coalesce", "transport", "credentials", "events",
   "heartbeatSeconds", "backoff"];
 
@@ -1160,11 +1266,12 @@ function sharedDescription(options) {
   const description = Object.fromEntries(SHARED_OPTIONS.map((name) => [name, options[name]]));
   description.url = baseURL(options.url);
   description.headers = [...new Headers(options.headers ?? {})];
-  const common = { ...description, tail: undefined, name: options.shared, token: digest(options.token ?? "") };
+  const own = { name: options.shared, token: digest(options.token ?? "") };
+  const common = { ...description, tail: undefined, ...own };
   return { description, feed: JSON.stringify(common) };
 }
 
-/** Tells tokens apart without showing them; 53 bits of cyrb53. */
+/** Tells tokens apart without showing them: 53 bits, in the manner of cyrb53. */
 function digest(text) {
   let [high, low] = [0xdeadbeef, 0x41c6ce57];
   for (const character of text) {
@@ -1176,7 +1283,7 @@ function digest(text) {
 
 /** The way to the hub in the SharedWorker. */
 function workerLink({ environment }) {
-  const worker = new environment.SharedWorker(import.meta.url, { type: "module", name: "tickertape" });
+  const worker = new environment.SharedWorker(import.meta.url, { type: "module", name: HUB });
   const link = {
     send: (message) => worker.port.postMessage(message),
     close: () => worker.port.close(),
@@ -1189,7 +1296,7 @@ function workerLink({ environment }) {
 /** The way to the hub in the leading tab; it may turn out to be this one. */
 function channelLink({ environment, controller, options }) {
   const { feed } = sharedDescription(options);
-  const name = `tickertape:${feed}`;
+  const name = `${HUB}:${feed}`;
   const channel = new environment.BroadcastChannel(name);
   const link = {
     send: (message) => channel.postMessage({ to: "hub", ...message }),
@@ -1206,7 +1313,8 @@ function lead(name, environment, signal) {
     const channel = new environment.BroadcastChannel(name);
     const hub = new Hub(environment);
     channel.onmessage = ({ data }) => {
-      if (data.to === "hub") hub.receive(data, (message) => channel.postMessage({ to: data.tab, ...message }));
+      const answer = (message) => channel.postMessage({ to: data.tab, ...message });
+      if (data.to === "hub") hub.receive(data, answer);
     };
     channel.postMessage({ to: "all", type: "hub" });
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -1238,13 +1346,19 @@ async function* followByTabs(attempt, link) {
       signals.add(message.signal);
     }
     if (message.type === "token") answerForToken(attempt, link, tab);
-    if (message.type === "final") signals.add({ type: "final", outcome: received(message.outcome) });
+    if (message.type === "final") {
+      signals.add({ type: "final", outcome: received(message.outcome) });
+    }
   };
   attempt.expect();
   events?.addEventListener("pagehide", leave);
-  // A tab that dies says nothing, but it lets go of its lock.
   const gone = deferred();
-  if (locks) await new Promise((locked) => locks.request(`tickertape-tab:${tab}`, () => (locked(), gone.promise)));
+  if (locks) {
+    await new Promise((locked) => locks.request(lockOf(tab), () => {
+      locked();
+      return gone.promise;
+    }));
+  }
   try {
     attach();
     for await (const signal of signals) {
@@ -1264,6 +1378,9 @@ function answerForToken({ credentials }, link, tab) {
     (token) => link.send({ type: "token", tab, token }),
     () => link.send({ type: "token", tab }));
 }
+
+/** A tab that dies says nothing, but it lets go of its lock. */
+const lockOf = (tab) => `${HUB}:tab:${tab}`;
 
 /** Errors lose their class on the way between tabs. */
 const sent = ({ error, ...outcome }) => error === undefined ? outcome : {
@@ -1293,11 +1410,14 @@ class Guest {
     if (isKnown && type !== "gap" && type !== "caught-up") return;
     if (id !== undefined && !(isKnown && type !== "gap")) this.cursor = id;
     this.#unacknowledged += 1;
-    this.send({ type: "signal", signal: type === "state" ? { type, state: signal.state } : signal });
+    // Of a state the rest is not for other tabs, and may not be to send.
+    const told = type === "state" ? { type, state: signal.state } : signal;
+    this.send({ type: "signal", signal: told });
   }
 
   taken() {
-    this.#unacknowledged = Math.max(0, this.#unacknowledged - 1); // Some may be for the last leader.
+    // Some may be meant for the last leader.
+    this.#unacknowledged = Math.max(0, this.#unacknowledged - 1);
     if (this.#unacknowledged <= GUEST_SIGNALS_MAX / 2) this.#free();
   }
 
@@ -1308,6 +1428,10 @@ class Guest {
 
   async room() {
     if (!this.hasRoom && !this.isGone) await (this.#room ??= deferred()).promise;
+  }
+
+  finish(outcome) {
+    this.send({ type: "final", outcome: sent(outcome) });
   }
 
   leave() {
@@ -1327,10 +1451,12 @@ class Feed {
   #beat;
 
   constructor({ description, token }, environment, onEnd) {
-    this.#options = { ...description, token, environment, getToken: () => this.#askForToken(token) };
+    const getToken = () => this.#askForToken(token);
+    this.#options = { ...description, token, environment, getToken };
     this.onEnd = onEnd;
-    const { heartbeatSeconds = HEARTBEAT_SECONDS } = description;
-    this.#beat = setInterval(() => this.#everyone((guest) => guest.send({ type: "alive" })), heartbeatSeconds * 1000);
+    const seconds = description.heartbeatSeconds || HEARTBEAT_SECONDS;
+    const beat = () => this.#everyone((guest) => guest.send({ type: "alive" }));
+    this.#beat = setInterval(beat, seconds * 1000);
   }
 
   #everyone(action) { for (const guest of [...this.#guests.values()]) action(guest); }
@@ -1349,7 +1475,7 @@ class Feed {
   async #run() {
     const outcome = await this.#live.run();
     this.#end();
-    this.#everyone((guest) => guest.isJoined && guest.send({ type: "final", outcome: sent(outcome) }));
+    this.#everyone((guest) => guest.isJoined && guest.finish(outcome));
   }
 
   /** From now on nobody joins; those that still catch up come to the end by themselves. */
@@ -1359,7 +1485,8 @@ class Feed {
   }
 
   #follow({ cursor, tail }, sink) {
-    return new Follower({ ...this.#options, after: cursor, tail: cursor === undefined ? tail : undefined }, sink);
+    const start = cursor === undefined ? { tail } : { after: cursor, tail: undefined };
+    return new Follower({ ...this.#options, ...start }, sink);
   }
 
   #broadcast(signal) {
@@ -1383,7 +1510,7 @@ class Feed {
       await guest.room();
     });
     const outcome = await follower.run();
-    if (guest.follower === follower && !guest.isGone) guest.send({ type: "final", outcome: sent(outcome) });
+    if (guest.follower === follower && !guest.isGone) guest.finish(outcome);
   }
 
   #tryToJoin(guest) {
@@ -1448,7 +1575,7 @@ class Hub {
     }
     this.#feedOf.set(tab, feed);
     feed.attach(new Guest(message, send));
-    if (message.isLocked) this.environment.locks?.request(`tickertape-tab:${tab}`, () => this.#detach(tab));
+    if (message.isLocked) this.environment.locks?.request(lockOf(tab), () => this.#detach(tab));
   }
 
   #detach(tab) {
@@ -1460,7 +1587,8 @@ class Hub {
 }
 
 // The same module as the worker of all tabs.
-if (globalThis.SharedWorkerGlobalScope && globalThis instanceof globalThis.SharedWorkerGlobalScope) {
+const { SharedWorkerGlobalScope } = globalThis;
+if (SharedWorkerGlobalScope && globalThis instanceof SharedWorkerGlobalScope) {
   const hub = new Hub(environmentOf());
   globalThis.addEventListener("connect", ({ ports: [port] }) => {
     port.onmessage = ({ data }) => hub.receive(data, (message) => port.postMessage(message));

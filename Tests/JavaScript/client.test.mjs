@@ -355,15 +355,15 @@ test("a reader that is slow is not taken for a silent broker", async () => {
     async (answer) => {
       answer.stream(block(1) + block(2) + block(3));
       for (let beat = 0; beat < 20; beat += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await new Promise((resolve) => setTimeout(resolve, 50));
         answer.write(":\n\n");
       }
       answer.end(END(3));
     });
   const found = [];
-  for await (const { id } of follow(server, { heartbeatSeconds: 0.02, bufferedMessagesMax: 1 })) {
+  for await (const { id } of follow(server, { heartbeatSeconds: 0.2, bufferedMessagesMax: 1 })) {
     found.push(id);
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await new Promise((resolve) => setTimeout(resolve, 600)); // Longer than silence may last.
   }
   assert.deepEqual(found, [1, 2, 3]);
   assert.equal(server.count, 1);

@@ -40,6 +40,8 @@ extension ConnectionHandler {
             return
         }
         self.waitForNothing()
+        // The end of the answer may be what fills the socket.
+        if !(self.context?.channel.isWritable ?? true) { self.waitForReader() }
         self.settle()
         self.takeHeld()
         self.takeFailure()

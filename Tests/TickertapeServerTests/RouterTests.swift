@@ -15,6 +15,8 @@ struct RouterTests {
             (.POST, "/topics/a/messages/1/messages", "publish a/messages/1"),
             (.POST, "/topics/messages/messages", "publish messages"),
             (.POST, "/topics/events/messages", "publish events"),
+            (.POST, "/topics/a/messages?end=true&key=k", "publish a key=k end"),
+            (.POST, "/topics/a/b/stop", "stop a/b"), (.POST, "/topics/stop/stop", "stop stop"),
             (.GET, "/topics/a/messages", "history a after=0 limit=100 wait=0.0"),
             (.HEAD, "/topics/a/*/messages", "history a/* after=0 limit=100 wait=0.0"),
             (.GET, "/topics/**/messages", "history ** after=0 limit=100 wait=0.0"),
@@ -53,6 +55,31 @@ struct RouterTests {
         for method in [HTTPMethod.GET, .POST, .DELETE, .OPTIONS] {
             #expect(routed(method, target) == "404 not_found", "\(method)")
         }
+    }
+
+    @Test(
+        "The media type makes a publish one of many messages",
+        arguments: [
+            (.POST, "/topics/a/messages", "application/x-ndjson", "stream a lines"),
+            (.PUT, "/topics/a/messages", "Text/Event-Stream; charset=utf-8", "stream a events"),
+            (
+                .POST, "/topics/a/messages?done=%5BDONE%5D&event=e&end=true", "text/event-stream",
+                "stream a events event=e done=[DONE] end"
+            ),
+            (.POST, "/messages", "application/x-ndjson", "stream - lines"),
+            (.POST, "/messages?atomic=true", "application/x-ndjson", "batch - lines"),
+            (.POST, "/messages?atomic=false", "application/x-ndjson", "stream - lines"),
+            (.POST, "/messages?end=true", "application/x-ndjson", "400 unknown_parameter"),
+            (.POST, "/messages", "text/event-stream", "415 unsupported_media_type"),
+            (.POST, "/topics/a/messages?done=x", "text/plain", "400 unknown_parameter"),
+            (.POST, "/topics/a/messages?end=1", "text/plain", "400 invalid_parameter"),
+            (.PUT, "/topics/a/messages", "application/json", "405 method_not_allowed"),
+            (.GET, "/topics/a/stop", "text/plain", "405 method_not_allowed"),
+            (.POST, "/topics/a*/stop", "text/plain", "400 invalid_topic"),
+        ] as [(HTTPMethod, String, String, String)]
+    )
+    func streams(method: HTTPMethod, target: String, type: String, route: String) {
+        #expect(routed(method, target, [("Content-Type", type)]) == route)
     }
 
     @Test(

@@ -145,7 +145,7 @@ package struct BrowserRules: Sendable {
     /// The answer to a preflight (WHATWG Fetch §4.8) besides its other fields.
     static func preflightFields(_ limits: Limits) -> ResponseFields {
         [
-            ("Access-Control-Allow-Methods", "GET, POST, PUT, OPTIONS"),
+            ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
             (
                 "Access-Control-Allow-Headers",
                 """

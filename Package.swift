@@ -104,7 +104,18 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
-            resources: [.embedInCode("Demo/demo.html"), .embedInCode("Demo/chat.html")],
+            resources: [
+                .embedInCode("Client/tickertape.js"), .embedInCode("Client/tickertape.d.ts"),
+                .embedInCode("Demo/demo.html"), .embedInCode("Demo/chat.html"),
+                .embedInCode("Demo/assistant.html"), .embedInCode("Demo/assistant.js"),
+                .embedInCode("Demo/markdown.js"), .embedInCode("Demo/answers.md"),
+                .embedInCode("Demo/pages/index.html"),
+                .embedInCode("Demo/pages/typewriter-post.html"),
+                .embedInCode("Demo/pages/typewriter-eventsource.html"),
+                .embedInCode("Demo/pages/chat-websocket.html"),
+                .embedInCode("Demo/pages/events.html"), .embedInCode("Demo/pages/tenth.html"),
+                .embedInCode("Demo/pages/credentials.html"),
+            ],
             swiftSettings: settings
         ),
         .target(

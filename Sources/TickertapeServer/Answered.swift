@@ -8,8 +8,10 @@ package import TickertapeWire
 struct Answered {
     let status: StaticString
     let type: StaticString
-    let body: ByteBuffer
+    /// Nothing when the client has it (RFC 9110 §15.4.5).
+    let body: ByteBuffer?
     let fields: ResponseFields
+    var caching: StaticString = "no-store"
 
     static func json(_ body: ByteBuffer) -> Answered {
         Answered(status: "200 OK", type: "application/json", body: body, fields: [])
@@ -36,16 +38,24 @@ struct Answered {
     }
 
     static func demo(_ page: DemoPage) -> Answered {
-        let content =
-            switch page {
-            case .ticker: PackageResources.demo_html
-            case .chat: PackageResources.chat_html
-            }
-        return Answered(
+        Answered(
             status: "200 OK",
-            type: "text/html; charset=utf-8",
-            body: ByteBuffer(bytes: content),
+            type: page.type,
+            body: ByteBuffer(bytes: page.content),
             fields: []
+        )
+    }
+
+    /// Browsers keep it, and ask every time whether one of their `tags` is still its own.
+    static func client(_ file: ClientFile, _ tags: String?) -> Answered {
+        let (body, tag) = file.content
+        let isKnown = tags.map { tagList($0, names: tag) } ?? false
+        return Answered(
+            status: isKnown ? "304 Not Modified" : "200 OK",
+            type: file.type,
+            body: isKnown ? nil : body,
+            fields: [("ETag", tag)],
+            caching: "no-cache"
         )
     }
 

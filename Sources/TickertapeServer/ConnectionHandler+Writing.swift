@@ -15,14 +15,18 @@ enum Written {
 extension ConnectionHandler {
     func content(_ answered: Answered, _ end: RequestEnd, isLast: Bool = true) -> Written {
         let fields = answered.fields + end.fields
+        guard let body = answered.body else {
+            return self.bodyless(answered.status, answered.caching, fields, end)
+        }
         guard self.stream == nil else {
             return .stream(
                 self.server.response.streamContent(
                     answered.status,
                     type: answered.type,
-                    answered.body,
+                    body,
                     isHead: end.isHead,
-                    fields: fields
+                    fields: fields,
+                    caching: answered.caching
                 )
             )
         }
@@ -30,11 +34,30 @@ extension ConnectionHandler {
             self.server.response.content(
                 answered.status,
                 type: answered.type,
-                answered.body,
+                body,
                 isHead: end.isHead,
                 self.connection(after: end, isLast: isLast),
-                fields: fields
+                fields: fields,
+                caching: answered.caching
             )
+        )
+    }
+
+    private func bodyless(
+        _ status: StaticString,
+        _ caching: StaticString,
+        _ fields: ResponseFields,
+        _ end: RequestEnd
+    ) -> Written {
+        let response = self.server.response
+        guard self.stream == nil else {
+            return .stream(
+                response.streamNoContent(status: status, fields: fields, caching: caching)
+            )
+        }
+        let connection = self.connection(after: end, isLast: true)
+        return .bytes(
+            response.noContent(status: status, connection, fields: fields, caching: caching)
         )
     }
 

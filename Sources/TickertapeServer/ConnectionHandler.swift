@@ -375,6 +375,7 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler, L
             case .message(let topic, let id): self.readMessage(topic, id, end)
             case .health: self.finish(self.health, end)
             case .webSocket(let offer): self.upgrade(offer, end)
+            case .clientFile(let file, let tags): self.finish(.success(.client(file, tags)), end)
             case .demoPage(let page): self.finish(.success(.demo(page)), end)
             case .demoRedirect: self.finish(.success(.redirect("/demo/")), end)
             case .preflight: self.finishWithoutContent(end)

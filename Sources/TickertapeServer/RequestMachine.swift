@@ -147,7 +147,11 @@ struct RequestMachine {
         self.lastHead = isUsable ? bodyBytes.map { LastHead(bodyBytes: $0) } : nil
         self.headsSeen += 1
         let (seen, peer) = self.origin(of: header)
-        let judgement = self.admission.rules.browsers.judge(seen, isSecure: peer.isSecure)
+        let isPublic = self.router.isPublic(head)
+        let judgement =
+            isPublic
+            ? BrowserRules.publicJudgement
+            : self.admission.rules.browsers.judge(seen, isSecure: peer.isSecure)
         end.fields =
             judgement.fields
             + self.admission.rules.browsers.transportFields(

@@ -50,22 +50,34 @@ struct Response {
         _ body: ByteBuffer,
         isHead: Bool,
         _ connection: Connection,
-        fields: ResponseFields
+        fields: ResponseFields,
+        caching: StaticString = "no-store"
     ) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: body.readableBytes + 320)
         self.writeStart(status, type, connection, into: &buffer)
-        buffer.writeStaticString("Cache-Control: no-store\r\n")
+        buffer.writeStaticString("Cache-Control: ")
+        buffer.writeStaticString(caching)
+        buffer.writeStaticString("\r\n")
         Self.write(fields, into: &buffer)
         self.writeBody(body, isHead: isHead, into: &buffer)
         return buffer
     }
 
-    /// An answer without a body (RFC 9110 §15.3.5).
-    func noContent(_ connection: Connection, fields: ResponseFields) -> ByteBuffer {
+    /// An answer without a body (RFC 9110 §15.3.5, §15.4.5).
+    func noContent(
+        status: StaticString = "204 No Content",
+        _ connection: Connection,
+        fields: ResponseFields,
+        caching: StaticString = "no-store"
+    ) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 160)
-        buffer.writeStaticString("HTTP/1.1 204 No Content\r\nDate: ")
+        buffer.writeStaticString("HTTP/1.1 ")
+        buffer.writeStaticString(status)
+        buffer.writeStaticString("\r\nDate: ")
         buffer.writeString(self.date)
-        buffer.writeStaticString("\r\nCache-Control: no-store\r\n")
+        buffer.writeStaticString("\r\nCache-Control: ")
+        buffer.writeStaticString(caching)
+        buffer.writeStaticString("\r\n")
         Self.write(fields, into: &buffer)
         switch connection {
         case .keep: break

@@ -16,6 +16,7 @@ enum Route {
     case eventsByBody
     case health
     case webSocket(WebSocketOffer)
+    case clientFile(ClientFile, ifNoneMatch: String?)
     case demoPage(DemoPage)
     case demoRedirect
     /// A browser asks what a page may do (WHATWG Fetch §4.8).
@@ -58,9 +59,4 @@ struct SubscribeQuery {
     let tellsCaughtUp: Bool
     /// Asks to have messages joined that are replayed.
     let coalesces: Bool
-}
-
-enum DemoPage {
-    case ticker
-    case chat
 }

@@ -53,18 +53,33 @@ final class Router: Sendable {
         case "/ws/echo" where self.features.hasWebSocketEcho:
             try self.allow(head.method, [.GET])
             return .webSocket(try self.offer(head, isEcho: true))
-        case "/demo/" where self.features.hasDemo:
-            try self.allow(head.method, [.GET, .HEAD])
-            return .demoPage(.ticker)
-        case "/demo/chat" where self.features.hasDemo:
-            try self.allow(head.method, [.GET, .HEAD])
-            return .demoPage(.chat)
         case "/demo" where self.features.hasDemo, "/" where self.features.hasDemo:
             try self.allow(head.method, [.GET, .HEAD])
             return .demoRedirect
-        default:
-            throw Problem(.notFound, "see docs/protocol.md for what is served")
+        case let path:
+            if let file = ClientFile(rawValue: path) {
+                try self.allow(head.method, [.GET, .HEAD])
+                return .clientFile(file, ifNoneMatch: Self.ifNoneMatch(head))
+            }
+            guard self.features.hasDemo, let page = DemoPage(rawValue: path) else {
+                throw Problem(.notFound, "see docs/protocol.md for what is served")
+            }
+            try self.allow(head.method, [.GET, .HEAD])
+            return .demoPage(page)
         }
+    }
+
+    /// The tags a client has already (RFC 9110 §13.1.2), its fields as one.
+    private static func ifNoneMatch(_ head: HTTPRequestHead) -> String? {
+        let fields = head.headers["If-None-Match"]
+        return fields.isEmpty ? nil : fields.joined(separator: ",")
+    }
+
+    /// Whether a request is for what anybody may have, from whatever page it comes.
+    func isPublic(_ head: HTTPRequestHead) -> Bool {
+        guard head.method == .GET || head.method == .HEAD else { return false }
+        let path = self.originForm(head.uri).prefix { $0 != "?" }
+        return ClientFile(rawValue: String(path)) != nil
     }
 
     /// The credential in the query of a target that was routed (RFC 6750 §2.3).

@@ -127,8 +127,11 @@ package final class Server: Sendable {
             }
         }
         if configuration.features.hasDemo {
-            let feed = DemoFeed(loops[0])
-            eventLoops[0].execute { feed.start() }
+            let (feed, assistant) = (DemoFeed(loops[0]), DemoAssistant(loops[0]))
+            eventLoops[0].execute {
+                feed.start()
+                assistant.start()
+            }
         }
     }
 

@@ -22,8 +22,8 @@ func described(_ route: Route) -> String {
     case .eventsByBody: "events by body"
     case .health: "health"
     case .webSocket(let offer): offer.isEcho ? "echo" : "web socket"
-    case .demoPage(.ticker): "demo page"
-    case .demoPage(.chat): "chat page"
+    case .clientFile(let file, let tags): "client \(file)" + (tags.map { " unless \($0)" } ?? "")
+    case .demoPage(let page): "demo \(page)"
     case .demoRedirect: "demo redirect"
     case .preflight: "preflight"
     }

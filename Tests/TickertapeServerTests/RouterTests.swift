@@ -30,7 +30,13 @@ struct RouterTests {
             (.GET, "/topics/a/b/**/events", "events a/b/** live"),
             (.GET, "/events?topic=a", "events a live"), (.POST, "/events", "events by body"),
             (.POST, "/events?whatever=1", "events by body"), (.GET, "/healthz", "health"),
-            (.HEAD, "/healthz?x=1", "health"), (.GET, "/demo/", "demo page"),
+            (.HEAD, "/healthz?x=1", "health"), (.GET, "/demo/", "demo ticker"),
+            (.GET, "/demo/chat", "demo chat"), (.HEAD, "/demo/assistant", "demo assistant"),
+            (.GET, "/demo/assistant.js", "demo assistantScript"),
+            (.GET, "/demo/pages/", "demo pages"), (.GET, "/demo/pages/tenth?x", "demo tenth"),
+            (.GET, "/tickertape.js", "client script"),
+            (.HEAD, "/tickertape.js?v=1", "client script"),
+            (.GET, "/tickertape.d.ts", "client types"),
             (.GET, "/demo", "demo redirect"),
             (.POST, "http://localhost:1867/topics/a/messages?key=k", "publish a key=k"),
             (.GET, "https://localhost/healthz", "health"),
@@ -47,7 +53,8 @@ struct RouterTests {
             "/topics/a/b", "/topics/a/message", "/topics/a/events/", "/topics/a/messages/1/x",
             "/topics/a/messages/abc", "/topics/a/messages/", "/topics/a/messages/-1",
             "/topics/a/messages/1.0", "/topics/a/messages/%D9%A1",
-            "/event", "/events/", "/healthz/", "/Healthz", "/demo/x", "*", "//topics/a/messages",
+            "/event", "/events/", "/healthz/", "/Healthz", "/demo/x", "/demo/pages",
+            "/demo/pages/x", "/tickertape", "/tickertape.js/", "*", "//topics/a/messages",
             "",
         ]
     )
@@ -84,7 +91,10 @@ struct RouterTests {
 
     @Test(
         "Without the demo its paths are not found",
-        arguments: ["/demo", "/demo/", "/", "http://localhost"]
+        arguments: [
+            "/demo", "/demo/", "/", "http://localhost", "/demo/assistant", "/demo/pages/",
+            "/demo/markdown.js",
+        ]
     )
     func noDemo(target: String) {
         #expect(routed(.GET, target, hasDemo: false) == "404 not_found")

@@ -49,6 +49,16 @@ package struct BrowserRules: Sendable {
         return judgement
     }
 
+    /// For a script that pages of any origin may run: modules are fetched with CORS, and nothing
+    /// about it depends on who asks.
+    static let publicJudgement = Judgement(
+        fields: [
+            ("X-Content-Type-Options", "nosniff"), ("Access-Control-Allow-Origin", "*"),
+            ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ],
+        takesCookies: false
+    )
+
     /// No answer is anything but what it says it is, and none is kept for another origin.
     private static let safeFields: ResponseFields = [
         ("X-Content-Type-Options", "nosniff"), ("Vary", "Origin"),

@@ -74,9 +74,8 @@ extension RequestMachine {
             try self.admission.checkSubscribe(admitted.access, to: query.filter)
         case .message(let topic, _):
             try self.admission.checkSubscribe(admitted.access, to: TopicFilter(topic: topic))
-        case .publishBatch, .eventsByBody, .webSocket, .health, .demoPage, .demoRedirect,
-            .preflight:
-            break
+        case .publishBatch, .eventsByBody, .webSocket: break
+        case .health, .clientFile, .demoPage, .demoRedirect, .preflight: break
         }
     }
 }
@@ -88,7 +87,7 @@ extension Route {
         case .publish, .publishStream, .publishBatch, .stop, .history, .message, .events,
             .eventsByBody, .webSocket:
             true
-        case .health, .demoPage, .demoRedirect, .preflight: false
+        case .health, .clientFile, .demoPage, .demoRedirect, .preflight: false
         }
     }
 }

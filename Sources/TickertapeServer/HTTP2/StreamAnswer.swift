@@ -16,19 +16,24 @@ extension Response {
         type: StaticString,
         _ body: ByteBuffer,
         isHead: Bool,
-        fields: ResponseFields
+        fields: ResponseFields,
+        caching: StaticString = "no-store"
     ) -> StreamAnswer {
         var head = self.streamHead(status)
         head.add(name: "content-type", value: "\(type)")
-        head.add(name: "cache-control", value: "no-store")
+        head.add(name: "cache-control", value: "\(caching)")
         Self.add(fields, to: &head)
         head.add(name: "content-length", value: "\(body.readableBytes)", indexing: .nonIndexable)
         return StreamAnswer(head: head, body: isHead ? ByteBuffer() : body)
     }
 
-    func streamNoContent(fields: ResponseFields) -> StreamAnswer {
-        var head = self.streamHead("204 No Content")
-        head.add(name: "cache-control", value: "no-store")
+    func streamNoContent(
+        status: StaticString = "204 No Content",
+        fields: ResponseFields,
+        caching: StaticString = "no-store"
+    ) -> StreamAnswer {
+        var head = self.streamHead(status)
+        head.add(name: "cache-control", value: "\(caching)")
         Self.add(fields, to: &head)
         return StreamAnswer(head: head, body: ByteBuffer())
     }

@@ -104,6 +104,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
+            exclude: ["Client/package.json", "Client/README.md"],
             resources: [
                 .embedInCode("Client/tickertape.js"), .embedInCode("Client/tickertape.d.ts"),
                 .embedInCode("Demo/demo.html"), .embedInCode("Demo/chat.html"),

@@ -1,4 +1,4 @@
 extension Tickertape {
     /// Of the program and of what it serves.
-    static let version = "0.5.0"
+    static let version = "0.6.0"
 }

@@ -9,7 +9,7 @@ import TickertapeWire
 extension PublishExchange: PublishReply {
     func published(_ result: AppendResult, number: Int) {
         guard self.connection != nil, self.ending == nil else { return }
-        self.hasNews = true
+        self.newsCount += 1
         let answered = self.unanswered.popFirst()
         let topic = answered?.topic ?? self.target.topic
         guard let topic else { preconditionFailure("an answer belongs to a message or to the end") }
@@ -40,9 +40,10 @@ extension PublishExchange: PublishReply {
     }
 
     func publishedAll() {
-        guard self.connection != nil, self.hasNews else { return }
-        self.hasNews = false
-        self.writeLines()
+        guard self.connection != nil, self.newsCount > 0 else { return }
+        let count = self.newsCount
+        self.newsCount = 0
+        self.writeLinesInStep(count)
         if self.waitsForRoom {
             self.waitsForRoom = false
             self.retry?.cancel()

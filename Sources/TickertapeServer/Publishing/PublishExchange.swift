@@ -57,8 +57,10 @@ final class PublishExchange {
     private var pieceBytes = 0
 
     var runs = AnswerRuns()
-    /// Results have come since lines were last written.
-    var hasNews = false
+    /// Results that have come in this turn.
+    var newsCount = 0
+    private var pacer = AnswerPacer()
+    private var heldAnswers: Scheduled<Void>?
     var ending: PublishStreamMachine.Ending?
     private var isEndingWritten = false
     private var isWriting = false
@@ -200,6 +202,7 @@ final class PublishExchange {
         let endsTopic = draft.end != .none
         let isLast = endsTopic && self.target.topic != nil
         self.machine.take(bytes: draft.bytes, isLast: isLast)
+        self.pacer.took()
         self.unanswered.append(Unanswered(topic: draft.topic, endsTopic: endsTopic))
         return true
     }
@@ -263,10 +266,30 @@ final class PublishExchange {
         }
     }
 
+    /// Writes what is answered, or holds it back for a moment, to be written with what comes.
+    func writeLinesInStep(_ count: Int) {
+        switch self.pacer.answered(count) {
+        case .write: self.writeLines()
+        case .none:
+            self.machine.hold(answerBytes: self.runs.bytes)
+            if self.machine.isAnswerFull { self.writeLines() }
+        case .hold(let milliseconds):
+            self.heldAnswers = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
+                in: .milliseconds(milliseconds)
+            ) {
+                self.writeLines()
+                self.pump()
+            }
+        }
+    }
+
     /// Writes what is answered, as far as the client takes it.
     func writeLines() {
         guard let connection = self.connection, !self.isWriting else { return }
         self.isWriting = true
+        self.pacer.released()
+        self.heldAnswers?.cancel()
+        self.heldAnswers = nil
         var isOver = false
         while !isOver, connection.context?.channel.isWritable ?? false {
             var lines = ByteBufferAllocator().buffer(capacity: 256)
@@ -318,6 +341,8 @@ final class PublishExchange {
         self.machine.cancel()
         self.retry?.cancel()
         self.retry = nil
+        self.heldAnswers?.cancel()
+        self.heldAnswers = nil
         self.next = nil
         self.server.stopWatching(for: self)
         if let topic = self.target.topic { self.server.fanout.stopWatching(topic, for: self) }

@@ -15,7 +15,7 @@ package protocol TopicPublisher: AnyObject {
 ///
 /// Confined to it, but for `hasAny`.
 final class TopicPublishers {
-    private var byTopic: [TopicName: [any TopicPublisher]] = [:]
+    private var byTopic: [TopicName: [ObjectIdentifier: any TopicPublisher]] = [:]
     private let isUsed = Atomic<Bool>(false)
 
     /// Any thread.
@@ -26,16 +26,18 @@ final class TopicPublishers {
 
     func add(_ publisher: any TopicPublisher, of topic: TopicName) {
         self.awake()
-        self.byTopic[topic, default: []].append(publisher)
+        self.byTopic[topic, default: [:]][ObjectIdentifier(publisher)] = publisher
     }
 
     func remove(_ publisher: any TopicPublisher, of topic: TopicName) {
-        self.byTopic[topic]?.removeAll { $0 === publisher }
+        self.byTopic[topic]?[ObjectIdentifier(publisher)] = nil
         if self.byTopic[topic]?.isEmpty ?? false { self.byTopic[topic] = nil }
         if self.byTopic.isEmpty { self.isUsed.store(false, ordering: .sequentiallyConsistent) }
     }
 
-    func publishers(of topic: TopicName) -> [any TopicPublisher] { self.byTopic[topic] ?? [] }
+    func publishers(of topic: TopicName) -> [any TopicPublisher] {
+        self.byTopic[topic].map { Array($0.values) } ?? []
+    }
 }
 
 /// How an event loop publishes.

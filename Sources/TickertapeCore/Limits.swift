@@ -175,7 +175,7 @@ package struct Limits: Sendable {
     package var topicsPerStreamMax = 128
     /// `tail` may ask for this many of each topic.
     package var tailMax = 1_000
-    /// Open event streams; above, an EventSource gets 200, a jittered `retry:` and the end, other
+    /// Open event streams, WebSockets and streaming publishes; above, an EventSource gets 200, a jittered `retry:` and the end, other
     /// clients 503.
     ///
     /// Option `--max-streams`.
@@ -304,7 +304,7 @@ package struct Limits: Sendable {
     /// Nothing: half of `connectionsMax`, and no bound for loopback. Option
     /// `--client-max-connections`.
     package var clientConnectionsMax: Int?
-    /// Event streams and WebSockets of one client; above, as with `streamsMax`.
+    /// Event streams, WebSockets and streaming publishes of one client; above, as with `streamsMax`.
     ///
     /// Nothing: half of `streamsMax`, and no bound for loopback. Option `--client-max-streams`.
     package var clientStreamsMax: Int?

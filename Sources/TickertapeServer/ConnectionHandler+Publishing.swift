@@ -6,10 +6,11 @@ import TickertapeWire
 /// How a connection takes many messages with one request.
 extension ConnectionHandler {
     func startStream(_ publish: StreamedPublish, _ end: RequestEnd) {
-        guard !self.server.isDraining else {
+        // It takes a place for as long as an event stream does.
+        if let problem = self.claimStream(end.admitted) {
             var end = end
             end.mustClose = true
-            self.finish(.failure(.draining), end)
+            self.finish(.failure(problem), end)
             return
         }
         let exchange = PublishExchange(publish, end, self)
@@ -49,14 +50,12 @@ extension ConnectionHandler {
 
     func startBatch(_ drafts: [Draft], _ end: RequestEnd) {
         if let share = end.admitted?.share {
-            for draft in drafts {
-                do throws(RateExceeded) {
-                    try self.server.admission.checkRate(share, draft.topic, bytes: draft.bytes)
-                } catch {
-                    self.current = .none
-                    self.throttle(error, end)
-                    return
-                }
+            do throws(RateExceeded) {
+                try self.server.admission.checkRate(share, of: drafts)
+            } catch {
+                self.current = .none
+                self.throttle(error, end)
+                return
             }
         }
         let exchange = BatchExchange(drafts, end, self)

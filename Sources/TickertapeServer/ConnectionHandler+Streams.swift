@@ -93,7 +93,7 @@ extension ConnectionHandler {
     }
 
     /// Takes a place among the open streams, or says why there is none.
-    private func claimStream(_ admitted: Admitted?) -> Problem? {
+    func claimStream(_ admitted: Admitted?) -> Problem? {
         if self.server.isDraining { return .draining }
         guard self.server.count.openStream(max: self.server.limits.streamsMax) else {
             return Problem(

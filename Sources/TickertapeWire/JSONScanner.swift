@@ -116,13 +116,16 @@ struct JSONScanner {
         let digits = self.bytes[self.index...].prefix(4)
         guard digits.count == 4 else { return nil }
         self.index += 4
-        // A character alone has no sign, which a number in text could.
-        return digits.reduce(UInt16?.some(0)) { value, digit in
-            guard let value, let four = Character(Unicode.Scalar(digit)).hexDigitValue else {
-                return nil
+        var value: UInt16 = 0
+        for digit in digits {
+            switch digit {
+            case 0x30...0x39: value = value << 4 | UInt16(digit - 0x30)
+            case 0x41...0x46: value = value << 4 | UInt16(digit - 0x41 + 10)
+            case 0x61...0x66: value = value << 4 | UInt16(digit - 0x61 + 10)
+            default: return nil
             }
-            return value << 4 | UInt16(four)
         }
+        return value
     }
 
     mutating func takes(_ byte: Unicode.Scalar) -> Bool {

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import runpy
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -26,7 +28,7 @@ WORDS = ["Why", " the", " sky", " is", " blue", ":\n\n", "- it", " *scatters*", 
 
 def code(name):
     """A file that the document shows in full."""
-    return re.search(rf"<!-- file: {re.escape(name)} -->\n```python\n(.*?)```", DOCUMENT, re.S)[1]
+    return re.search(rf"<!-- file: {re.escape(name)} -->\n```\w+\n(.*?)```", DOCUMENT, re.S)[1]
 
 
 class Upstream:
@@ -198,6 +200,40 @@ def test_it_is_read_while_it_comes_and_heartbeats_do_no_harm(start, upstream, en
     told(sink)
 
 
+def test_it_is_read_to_its_end_across_restarts_of_the_broker(start, endpoint):
+    own = start()
+    client = endpoint(own)
+    chunks = [json.dumps({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [
+        {"index": 0, "delta": {"content": f"{n} "}, "finish_reason": None}]}) for n in range(9)]
+    read_out = []
+
+    def reader():
+        for chunk in client.chat.completions.create(model="answers/7", messages=[], stream=True):
+            read_out.append(chunk.choices[0].delta.content)
+        read_out.append("over")
+
+    threading.Thread(target=reader, daemon=True).start()
+    for part, number in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
+        for chunk in chunks[3 * part:3 * part + 3]:
+            own.publish("answers/7", chunk)
+        wait_for(lambda: len(read_out) == 3 * part + 3, 20, "what was published")
+        if number:
+            own.restart(number)
+    own.post("answers/7", "[DONE]", end="true")
+    wait_for(lambda: read_out[-1] == "over", 20, "the end")
+    assert read_out[:-1] == [f"{n} " for n in range(9)]
+    # There is nothing more after the end, also for one that was cut just before it.
+    own.restart()
+    text, _ = read(client, "answers/7")
+    assert text == "".join(read_out[:-1])
+
+
+def test_what_cannot_be_read_is_an_error_and_not_the_end(start, endpoint):
+    client = endpoint(start("--auth"))
+    with pytest.raises(openai.APIError, match="401"):
+        read(client, "answers/7")
+
+
 def test_a_stop_ends_it_for_the_reader_and_for_curl(start, upstream, endpoint):
     own = start()
     model = upstream([f"{n} " for n in range(100_000)], pause=0.02)
@@ -259,3 +295,93 @@ def test_a_long_answer_does_not_wait_for_itself(start, upstream, answer):
     client = openai.OpenAI(base_url=model.url, api_key="none", max_retries=0)
     assert answer("Why?", "answers/long", client=client, port=own.port) is None
     assert [m["data"] for m in own.history("answers/long")] == model.words
+
+
+# The module for Node, with a model that says so many words of so many characters.
+
+MODEL = """export default class {
+  chat = { completions: { create: async () => {
+    const controller = new AbortController();
+    const { WORDS, SIZE, PAUSE } = process.env;
+    const pieces = async function* () {
+      for (let n = 0; n < Number(WORDS); n += 1) {
+        if (controller.signal.aborted) return;
+        yield { choices: [{ delta: { content: `word ${n} `.padEnd(Number(SIZE)) } }] };
+        await new Promise((done) => setTimeout(done, Number(PAUSE)));
+      }
+    };
+    return { controller, [Symbol.asyncIterator]: pieces };
+  } } };
+}
+"""
+RUN = """import { answer } from "./answer.mjs";
+const refused = await answer("Why?", "answers/7");
+console.log(refused === undefined ? "whole" : refused instanceof Error ? refused.message : refused.code ?? refused.reason);
+"""
+
+
+@pytest.fixture
+def node_answer(tmp_path):
+    """The module of the document, as a process of its own."""
+    if not shutil.which("node"):
+        pytest.skip("no node")
+    module = tmp_path / "node_modules/openai"
+    module.mkdir(parents=True)
+    (module / "package.json").write_text('{"name":"openai","type":"module","main":"index.js"}')
+    (module / "index.js").write_text(MODEL)
+    (tmp_path / "answer.mjs").write_text(code("answer.mjs"))
+    (tmp_path / "run.mjs").write_text(RUN)
+    processes = []
+
+    def begin(own, words, size=8, pause=0):
+        processes.append(subprocess.Popen(
+            ["node", tmp_path / "run.mjs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "BROKER": f"http://127.0.0.1:{own.port}", "WORDS": str(words),
+                 "SIZE": str(size), "PAUSE": str(pause)}))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def result(process):
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    return output.strip()
+
+
+def test_the_backend_in_node_publishes_what_its_model_says(start, node_answer):
+    own = start()
+    for _ in range(2):
+        assert result(node_answer(own, 300)) == "whole"
+        assert [m["data"] for m in own.history("answers/7")] == [f"word {n} ".ljust(8) for n in range(300)]
+    assert own.page("answers/7", limit=1000)["end"]["reason"] == "ended"
+
+
+@pytest.mark.parametrize("size, pause", [(8, 10), (60_000, 0)])
+def test_the_backend_in_node_learns_of_a_stop(start, node_answer, size, pause):
+    own = start()
+    process = node_answer(own, 1_000_000, size, pause)
+    wait_for(lambda: len(own.page("answers/7", limit=20)["messages"]) > 10)
+    assert own.request("POST", "/topics/answers/7/stop", b"").status == 200
+    assert result(process) in ("stopped", "topic_ended")
+
+
+def test_the_backend_in_node_says_that_it_was_refused(start, node_answer):
+    own = start("--auth")
+    assert result(node_answer(own, 30)).startswith("401 ")
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
+def test_the_backend_in_node_outlives_the_broker(start, node_answer, first):
+    own = start()
+    process = node_answer(own, 1_000_000, 60_000 if first == signal.SIGSTOP else 600, 1)
+    wait_for(lambda: len(own.page("answers/7", limit=20)["messages"]) > 10)
+    own.process.send_signal(first)
+    if first == signal.SIGSTOP:
+        # Its write does not get through any more.
+        time.sleep(1)
+        own.kill()
+    assert result(process) not in ("whole", "")

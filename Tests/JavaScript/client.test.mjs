@@ -30,6 +30,13 @@ async function all(source) {
   return found;
 }
 
+/** What must not take long. */
+function soon(promise) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(reject, 2000, new Error("too late")); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 const ids = (messages) => messages.map(({ id }) => id);
 
 // The request.
@@ -76,6 +83,8 @@ test("what cannot work is refused at once", () => {
     { headers: { "no header": "1" } }, { transport: "pigeon" }, { transport: "event-stream" },
     { transport: "websocket", environment: { WebSocket: undefined } }, { topics: undefined, transport: "poll" },
     { topics: undefined, shared: true }, { topics: undefined, body: new ReadableStream() },
+    { transport: "websocket", headers: { "x-one": "1" }, environment: { WebSocket: class {} } },
+    { headers: { "x-one": "1" }, environment: { fetch: undefined, EventSource: class {} } },
     { transport: "event-stream", method: "POST", environment: { EventSource: class {} } }]) {
     assert.throws(() => connect({ url, topics: "t", ...options }), TypeError, JSON.stringify(options));
   }
@@ -309,6 +318,43 @@ test("Retry-After, the time of a drain and retry: are waited for, and jitter com
   assert.ok(second - first >= 1115 && third - second >= 240 && fourth - third >= 45);
 });
 
+test("a wait longer than a timer can hold is no storm of attempts", async () => {
+  const forever = "9".repeat(400);
+  const waiting = [];
+  for (const [name, step] of Object.entries({
+    "Retry-After": (answer) => answer.problem(503, "draining", { "retry-after": "2592000" }),
+    "Retry-After without end": (answer) => answer.problem(503, "draining", { "retry-after": forever }),
+    "retry:": (answer) => answer.stream("", "9999999999").end(),
+    "retry: without end": (answer) => answer.stream("", forever).end(),
+  })) {
+    const server = await script(step);
+    const told = [];
+    const connection = follow(server, { onState: (state, more) => told.push(more.retryInMilliseconds) });
+    waiting.push({ name, server, told, connection });
+  }
+  const busy = await script((answer) => answer.problem(503, "busy", { "retry-after": "2592000" }));
+  const controller = new AbortController();
+  const published = publish({ url: busy.url, topic: "t", retries: 3, signal: controller.signal, ...QUICK });
+  published.catch(() => {}); // Looked at below.
+  waiting.push({ name: "publish", server: busy });
+  const quiet = await script((answer) => answer.stream());
+  follow(quiet, { heartbeatSeconds: 2_592_000 });
+  waiting.push({ name: "heartbeats", server: quiet });
+  const offline = { url: "http://127.0.0.1:1/" };
+  let tries = 0;
+  follow(offline, { backoff: { min: 1, max: Infinity }, environment: { random: () => 0, isOnline: () => false,
+    fetch: () => { tries += 1; return Promise.reject(new TypeError("unreachable")); } } });
+  await until(() => tries > 0 && waiting.every(({ server }) => server.count > 0));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(tries, 1);
+  for (const { name, server, told } of waiting) {
+    assert.equal(server.count, 1, name);
+    if (told) assert.equal(told.at(-1), 0x7FFFFFFF, name);
+  }
+  controller.abort();
+  await assert.rejects(published, { name: "AbortError" });
+});
+
 test("the wait grows with each failure up to its bound, and a success ends that", async () => {
   const waits = [];
   let count = 0;
@@ -416,6 +462,58 @@ test("a getToken that fails is tried again", async () => {
   assert.equal(server.requests[0].headers.authorization, "Bearer good");
 });
 
+test("a getToken that never answers holds up neither close() nor abort", async () => {
+  const server = await script((answer) => answer.status(204));
+  const never = () => new Promise(() => {});
+  const connection = follow(server, { getToken: never });
+  await new Promise(setImmediate);
+  connection.close();
+  assert.deepEqual(await soon(connection.closed), { reason: "closed" });
+  const controller = new AbortController();
+  const aborted = follow(server, { getToken: never, signal: controller.signal });
+  const published = publish({ url: server.url, topic: "t", getToken: never, signal: controller.signal });
+  await new Promise(setImmediate);
+  controller.abort();
+  assert.deepEqual(await soon(aborted.closed), { reason: "aborted" });
+  await assert.rejects(soon(published), { name: "AbortError" });
+  await assert.rejects(soon(stop({ url: server.url, topic: "t", getToken: never, signal: controller.signal })),
+    { name: "AbortError" });
+  assert.equal(server.count, 0);
+});
+
+test("a network that comes back while a token is asked for begins anew, and can be closed", async () => {
+  const page = new Page();
+  FakeSocket.made = [];
+  const answers = [];
+  const getToken = () => new Promise((resolve) => answers.push(resolve));
+  const { connection, socket } = overSocket({ getToken, page });
+  await until(() => answers.length === 1);
+  page.tell("online");
+  await until(() => answers.length === 2);
+  answers[1]("new");
+  const first = await socket(0);
+  answers[0]("old"); // Late, and of no use any more.
+  first.open();
+  assert.equal(first.commands[0].token, "new");
+  first.end(1006);
+  const second = await socket(1);
+  second.open();
+  assert.equal(second.commands[0].token, "new");
+  connection.close();
+  assert.deepEqual(await soon(connection.closed), { reason: "closed" });
+  assert.equal(second.closed, 1000);
+});
+
+test("close() by onState before a request is one request less", async () => {
+  const server = await script((answer) => answer.cut());
+  let asked = 0;
+  const connection = follow(server, {
+    getToken: () => { asked += 1; return "good"; },
+    onState: (state) => { if (state === "connecting") connection.close(); } });
+  assert.deepEqual(await connection.closed, { reason: "closed" });
+  assert.deepEqual([server.count, asked], [1, 1]);
+});
+
 // Endpoints of one's own.
 
 test("POST with a body to an endpoint of one's own, whose end is the end", async () => {
@@ -440,6 +538,42 @@ test("one that gives ids is resumed by Last-Event-ID, whatever they are", async 
   assert.deepEqual(await all(connection), [{ id: "a-1", data: "one" }, { id: "a-2", data: "two" }]);
   assert.deepEqual(server.requests.map(({ body, headers }) => [body, headers["last-event-id"]]),
     [["hi", undefined], ["hi", "a-1"], ["hi", "a-2"]]);
+});
+
+test("an event of the broker's needs no data", async () => {
+  for (const data of ["", "[DONE]", "null", "[1]", '"stopped"']) {
+    const server = await script((answer) => answer.stream(`${block("a-1")}id: a-2\nevent: tickertape.gap\n`
+      + `data: ${data}\n\nevent: tickertape.expiring\ndata: ${data}\n\n`
+      + `event: tickertape.end\ndata: ${data}\n\n`).end(), (answer) => answer.status(404));
+    const told = [];
+    const connection = follow(server, { url: `${server.url}chat`, topics: undefined,
+      onGap: (gap) => told.push(gap), onEnd: (end) => told.push(end) });
+    assert.deepEqual(await all(connection), [{ id: "a-1", data: "ma-1" }]);
+    assert.deepEqual(await connection.closed, { reason: "ended" });
+    assert.deepEqual(told, [{ after: null, reason: "unknown" }, { reason: "ended" }]);
+    assert.equal(server.count, 1, data);
+  }
+  const reasons = [];
+  const server = await script(
+    (answer) => answer.stream(`${block("a-1")}event: tickertape.unauthorized\ndata:\n\n`).end(),
+    (answer) => answer.stream('event: tickertape.end\ndata: {"reason":"stopped"}\n\n').end());
+  const { closed } = follow(server, { url: `${server.url}chat`, topics: undefined,
+    getToken: () => "good", onUnauthorized: ({ reason }) => reasons.push(reason) });
+  assert.deepEqual(await closed, { reason: "stopped" });
+  assert.deepEqual(reasons, ["unauthorized"]);
+});
+
+test("an id beyond Latin-1 goes into the header as the bytes of its UTF-8", async () => {
+  for (const id of ["ä", "漢字-1", "😀", "€".repeat(2000)]) {
+    const server = await script(
+      (answer) => answer.stream(`id: ${id}\ndata: one\n\n`).cut(),
+      (answer) => answer.status(204));
+    const connection = follow(server, { url: `${server.url}chat`, topics: undefined });
+    assert.deepEqual(await soon(all(connection)), [{ id, data: "one" }]);
+    const asked = server.requests.at(-1).headers["last-event-id"];
+    assert.equal(Buffer.from(asked, "latin1").toString(), id);
+    assert.equal(server.count, 2);
+  }
 });
 
 test("work that cannot be resumed is not done twice", async () => {
@@ -566,6 +700,21 @@ test("where nothing comes through, history is asked for instead", async () => {
     [["/topics/t/events", null], ...["0", "2", "5"].map((after) => ["/topics/t/messages", after])]);
 });
 
+test("what headers carry is not lost on the way to another transport", async () => {
+  FakeSocket.made = [];
+  const log = [{ id: 1, topic: "t", data: "m1" }];
+  log.isOver = true;
+  const server = await script(
+    (answer) => answer.response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders(),
+    historyOf(log));
+  const connection = follow(server, { after: 0, heartbeatSeconds: 0.1, headers: { "x-key": "secret" },
+    environment: { random: () => 0, WebSocket: FakeSocket } });
+  assert.deepEqual(await all(connection), [...log]);
+  assert.equal(connection.transport, "poll");
+  assert.deepEqual(server.requests.map(({ headers }) => headers["x-key"]), ["secret", "secret"]);
+  assert.deepEqual(FakeSocket.made, []);
+});
+
 test("a poll without a cursor begins at the head", async () => {
   const log = [{ id: 4, topic: "t", data: "old" }];
   const server = await script((answer, asked) => {
@@ -647,10 +796,11 @@ class FakeSocket {
   end(code, reason = "") { this.readyState = 3; this.onclose?.({ code, reason }); }
 }
 
-function overSocket(options = {}) {
+function overSocket({ page, ...options } = {}) {
   FakeSocket.made = [];
   const connection = follow({ url: "https://broker.example/push/" }, {
-    transport: "websocket", ...options, environment: { WebSocket: FakeSocket, random: () => 0 } });
+    transport: "websocket", ...options,
+    environment: { ...page?.environment, WebSocket: FakeSocket, random: () => 0 } });
   return { connection, socket: (index) => until(() => FakeSocket.made[index]) };
 }
 
@@ -726,6 +876,15 @@ test("a quiet WebSocket is asked, and a dead one given up", async () => {
   assert.ok(Date.now() - began >= 75);
   second.open();
   assert.equal(second.commands[0].after, 9); // The head at the start is the cursor of a live one.
+});
+
+test("a WebSocket with few heartbeats is not asked all the time", async () => {
+  const { socket } = overSocket();
+  const first = await socket(0);
+  first.open(2_592_000);
+  first.tell({ type: "subscribed", head: 9 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(first.commands.length, 1);
 });
 
 test("what piles up over a WebSocket is bounded: it is cut, and the rest read from the log", async () => {

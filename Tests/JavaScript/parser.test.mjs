@@ -142,6 +142,15 @@ test("a line without an end is refused", () => {
     { name: "TickertapeError", code: "event_too_large" });
 });
 
+test("lines of nothing are an event too large as well", () => {
+  const parser = new EventStreamParser();
+  const most = 64 * 1024 * 1024;
+  const lines = "data\n".repeat(1024 * 1024);
+  parser.push(`data: ${"x".repeat(most - 1024 * 1024 - 1)}\n`);
+  parser.push(lines); // As many characters as there may be: each line end is one.
+  assert.throws(() => parser.push("data\n"), { name: "TickertapeError", code: "event_too_large" });
+});
+
 test("parseEventStream reads responses, streams and iterables, and lets go of them", async () => {
   const text = "retry: 1\nid: 1\n\ndata: a\n\nevent: b\ndata: c\n\n";
   const expected = [e("a", "message", "1"), e("c", "b", "1")];

@@ -19,6 +19,14 @@ extension MessageLogContract {
             try draft("a", "data", event: "ev", key: nil, once: "one"),
             try draft("a", "kdata", event: "ev", key: nil, once: "one"),
             try draft("a", "data", event: "evk", key: nil, once: "one"),
+            Draft(
+                topic: try TopicName("a"),
+                event: "ev",
+                key: "k",
+                data: "data",
+                idempotencyKey: "one",
+                end: .withMessage
+            ),
         ]
         for other in others { #expect(await log.append(other) == [.idempotencyKeyReused]) }
         #expect(log.head == 1)

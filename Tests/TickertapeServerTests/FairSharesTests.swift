@@ -105,4 +105,21 @@ struct FairSharesTests {
         #expect(greedy.publish(bytes: 1, under: nil) == 0)
         #expect(shares.share(ofToken: "polite").publish(bytes: 1, under: policy) == 0)
     }
+
+    @Test("A batch counts as a whole: taken and owed, or nothing of it is")
+    func batches() throws {
+        let policy = Policy(pattern: try TopicPattern("a/*"), maxPublishesPerSecond: 2)
+        let share = FairShares(limits: Limits()).share(ofToken: "one")
+        let both = [
+            ClientShare.Load(policy: nil, messages: 5, bytes: 5),
+            ClientShare.Load(policy: policy, messages: 200, bytes: 200),
+        ]
+        #expect(share.publish(both) == 0, "it is more than a second's worth, and owed")
+        #expect(share.publish(both) > 0)
+        #expect(share.publish(bytes: 1, under: policy) > 90)
+        let other = FairShares(limits: Limits()).share(ofToken: "other")
+        #expect(other.publish(bytes: 1, under: policy) == 0)
+        #expect(other.publish(both) > 0)
+        #expect(other.publish(bytes: 1, under: policy) == 0, "what was refused took nothing")
+    }
 }

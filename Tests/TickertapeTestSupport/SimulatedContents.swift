@@ -83,6 +83,7 @@ struct SimulatedContents: Sendable {
             let isSame =
                 first.draft.event == draft.event && first.draft.key == draft.key
                 && bytesAreEqual(first.draft.data, draft.data)
+                && (first.draft.end == .withMessage) == (draft.end == .withMessage)
             return isSame ? .alreadyStored(id: first.id) : .idempotencyKeyReused
         }
         if let end = self.ends[draft.topic] { return .topicEnded(end) }

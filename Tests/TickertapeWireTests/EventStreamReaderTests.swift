@@ -120,3 +120,43 @@ struct EventStreamReaderTests {
         #expect(try self.events(comment).events == ["a"])
     }
 }
+
+/// What would hold up a loop, or memory, if it were taken as it comes.
+struct HostileEventStreamTests {
+    @Test("Very many lines of data are joined in one go", .timeLimit(.minutes(1)))
+    func manyLines() throws {
+        var reader = EventStreamReader(lineBytesMax: 100, dataBytesMax: 1_048_576)
+        let count = 1_000_000
+        reader.append(ByteBuffer(repeating: [UInt8]("data:\n".utf8), times: count))
+        reader.append(ByteBuffer(string: "\n"))
+        let event = try #require(try reader.next())
+        #expect(event.data.utf8.count == count - 1)
+    }
+
+    @Test("A name is not held without a bound")
+    func longName() {
+        var reader = EventStreamReader(lineBytesMax: 100_000, dataBytesMax: 100)
+        reader.append(ByteBuffer(string: "event: \(String(repeating: "x", count: 1_025))\n"))
+        #expect(throws: EventStreamReader.Failure.nameTooLong) { try reader.next() }
+    }
+
+    @Test("Blank lines are passed over, and the line behind them is whole")
+    func blankLines() throws {
+        var reader = StreamedMessageReader(.lines, lineBytesMax: 100, dataBytesMax: 100)
+        reader.append(ByteBuffer(repeating: UInt8(ascii: "\n"), count: 4_000_000))
+        #expect(try reader.next() == nil)
+        for piece in [" \r\n\t {\"da", "ta\":\"x\"}", "\r\n \n"] {
+            reader.append(ByteBuffer(string: piece))
+        }
+        #expect(try reader.next()?.data == "x")
+        #expect(try reader.next() == nil)
+        #expect(try reader.last() == nil)
+    }
+}
+
+extension ByteBuffer {
+    fileprivate init(repeating bytes: [UInt8], times: Int) {
+        self.init()
+        for _ in 0..<times { self.writeBytes(bytes) }
+    }
+}

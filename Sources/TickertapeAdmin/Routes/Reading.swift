@@ -162,6 +162,12 @@ private func history(
     var body = ByteBufferAllocator().buffer(
         capacity: 64 + messages.reduce(0) { $0 + $1.bytes * 2 }
     )
-    body.writeJSON(history: messages, next: position.cursor, gap: gap)
+    let end = reader.log.end(of: reader.filter)?.reached(by: position.cursor)
+    body.writeJSON(
+        history: messages,
+        next: position.cursor,
+        gap: gap,
+        end: end?.reason == .deleted ? nil : end
+    )
     return body
 }

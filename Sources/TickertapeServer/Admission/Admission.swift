@@ -217,6 +217,20 @@ final class Admission {
         if seconds > 0 { throw RateExceeded(seconds: seconds) }
     }
 
+    /// As for one message, for all of a batch or none.
+    func checkRate(_ share: ClientShare, of drafts: [Draft]) throws(RateExceeded) {
+        var loads: [TopicPattern?: ClientShare.Load] = [:]
+        for draft in drafts {
+            let policy = self.ratedPolicies?.policy(for: draft.topic)
+            var load = loads[policy?.pattern] ?? ClientShare.Load(policy: policy)
+            load.messages += 1
+            load.bytes += Double(draft.bytes)
+            loads[policy?.pattern] = load
+        }
+        let seconds = share.publish(Array(loads.values))
+        if seconds > 0 { throw RateExceeded(seconds: seconds) }
+    }
+
     /// Calls `then` when a client that publishes too fast is listened to again: who does not wait
     /// by itself costs no more than who does.
     func throttle(

@@ -117,17 +117,57 @@ final class ClientShare: Sendable {
         let bytes = Double(bytes)
         return self.buckets.withLock { buckets in
             buckets.own.set(self.publishesPerSecond, self.bytesPerSecond, self.messageBytesMax, now)
-            var wait = buckets.own.wait(bytes, now)
+            var wait = buckets.own.wait(1, bytes, now)
             if hasPolicyRates, let policy, let policyRates {
                 var ofPolicy = buckets.byPolicy[policy.pattern] ?? PublishBuckets()
                 ofPolicy.set(policyRates.0, policyRates.1, self.messageBytesMax, now)
-                wait = max(wait, ofPolicy.wait(bytes, now))
-                if wait == 0 { ofPolicy.take(bytes) }
+                wait = max(wait, ofPolicy.wait(1, bytes, now))
+                if wait == 0 { ofPolicy.take(1, bytes) }
                 buckets.byPolicy[policy.pattern] = ofPolicy
                 if buckets.byPolicy.count > PolicySet.countMax { buckets.byPolicy.removeAll() }
             }
-            if wait == 0 { buckets.own.take(bytes) }
+            if wait == 0 { buckets.own.take(1, bytes) }
             return wait
+        }
+    }
+
+    /// What a batch publishes under one policy.
+    struct Load {
+        let policy: Policy?
+        var messages = 0.0
+        var bytes = 0.0
+    }
+
+    /// Counts a batch, all of it or nothing: one larger than a rate has to wait for a full second's
+    /// worth, and is owed.
+    ///
+    /// - Returns: As for one.
+    func publish(_ loads: [Load]) -> Double {
+        let now = NIODeadline.now().uptimeNanoseconds
+        let messages = loads.reduce(0) { $0 + $1.messages }
+        let bytes = loads.reduce(0) { $0 + $1.bytes }
+        return self.buckets.withLock { buckets in
+            buckets.own.set(self.publishesPerSecond, self.bytesPerSecond, self.messageBytesMax, now)
+            var wait = buckets.own.wait(messages, bytes, now)
+            var changed: [TopicPattern: PublishBuckets] = [:]
+            for load in loads {
+                guard let policy = load.policy, policy.hasPublishRates else { continue }
+                var ofPolicy = buckets.byPolicy[policy.pattern] ?? PublishBuckets()
+                ofPolicy.set(
+                    policy.maxPublishesPerSecond,
+                    policy.maxPublishBytesPerSecond,
+                    self.messageBytesMax,
+                    now
+                )
+                wait = max(wait, ofPolicy.wait(load.messages, load.bytes, now))
+                ofPolicy.take(load.messages, load.bytes)
+                changed[policy.pattern] = ofPolicy
+            }
+            guard wait == 0 else { return wait }
+            buckets.own.take(messages, bytes)
+            buckets.byPolicy.merge(changed) { $1 }
+            if buckets.byPolicy.count > PolicySet.countMax { buckets.byPolicy.removeAll() }
+            return 0
         }
     }
 
@@ -178,14 +218,14 @@ private struct PublishBuckets {
         bucket = TokenBucket(perSecond: perSecond, burstMin: burstMin, now: now)
     }
 
-    mutating func wait(_ bytes: Double, _ now: UInt64) -> Double {
-        let first = self.messages?.wait(for: 1, now: now) ?? 0
+    mutating func wait(_ messages: Double, _ bytes: Double, _ now: UInt64) -> Double {
+        let first = self.messages?.wait(for: messages, now: now) ?? 0
         let second = self.bytes?.wait(for: bytes, now: now) ?? 0
         return max(first, second)
     }
 
-    mutating func take(_ bytes: Double) {
-        self.messages?.take(1)
+    mutating func take(_ messages: Double, _ bytes: Double) {
+        self.messages?.take(messages)
         self.bytes?.take(bytes)
     }
 

@@ -9,7 +9,8 @@ import TickertapeLog
 ///
 /// An answer whose topic was ended by somebody else is given up. One that a restart has cut goes
 /// on: the same question has the same tokens, each token its idempotency key, and so the answer is
-/// published once more from its beginning, without anything standing twice.
+/// published once more from its beginning, without anything standing twice. Questions from before
+/// the start wait for each other; whether one has its whole answer is asked first, which is quick.
 ///
 /// Safety: confined to the event loop of its server.
 final class DemoAssistant: @unchecked Sendable {
@@ -17,10 +18,26 @@ final class DemoAssistant: @unchecked Sendable {
     private struct Answer {
         let topic: TopicName
         var model: DemoModel
+        /// Whether its topic is asked first if it has ended.
+        var isProbe: Bool
         /// The token that is published next, or is being published.
         var next = 0
         /// When it is published: the time that publishing takes is none of the pace.
         var due: NIODeadline
+
+        var draft: Draft {
+            guard !self.isProbe else {
+                // No last id is one of none: nothing is stored, and an end is told.
+                return Draft(topic: self.topic, data: "", condition: .lastIDIsOneOf([]))
+            }
+            let tokens = self.model.tokens
+            return Draft(
+                topic: self.topic,
+                data: tokens[self.next],
+                idempotencyKey: "\(self.next)",
+                end: self.next == tokens.count - 1 ? .withMessage : .none
+            )
+        }
     }
 
     private let server: LoopServer
@@ -29,12 +46,16 @@ final class DemoAssistant: @unchecked Sendable {
     private var lastNumber = 0
     /// The id of the last question looked at, or of another message after it.
     private var cursor: Int64 = 0
+    /// Questions that have been read and not looked at, the next one last: it waits for its turn.
+    private var waiting: [Message] = []
+    /// The head at the start: questions up to it may have been answered.
+    private var startID: Int64 = 0
     private var isReading = false
     /// Something came while a page was read.
     private var isDue = false
     private let ticket = ReadTicket()
 
-    /// At a time; who asks beyond that is told so.
+    /// At a time; who asks beyond that is told so, unless it was before the start.
     private static let answersMax = 64
     private static let questionsPerPage = 100
     private static let questionBytesMax = 16_384
@@ -53,7 +74,8 @@ final class DemoAssistant: @unchecked Sendable {
     }
 
     func start() {
-        self.cursor = max(0, self.server.fanout.head - Self.lateIDs)
+        self.startID = self.server.fanout.head
+        self.cursor = max(0, self.startID - Self.lateIDs)
         // It lives as long as it is waited for: as long as the loop.
         let waiter = HistoryWaiter(isKept: true) { self.read() }
         self.server.fanout.wait(for: self.questions, waiter: waiter)
@@ -66,7 +88,7 @@ final class DemoAssistant: @unchecked Sendable {
 
     private func read() {
         guard !self.server.isDraining else { return }
-        guard !self.isReading else {
+        guard !self.isReading, self.waiting.isEmpty else {
             self.isDue = true
             return
         }
@@ -91,14 +113,26 @@ final class DemoAssistant: @unchecked Sendable {
             return
         }
         self.cursor = page.through
-        for message in page.messages { self.answer(message) }
-        guard self.isDue || page.through < page.head else { return }
+        self.waiting = page.messages.reversed()
+        if page.through < page.head { self.isDue = true }
+        self.answerWaiting()
+    }
+
+    /// As many of the questions as have their turn; then there may be more to read.
+    private func answerWaiting() {
+        while let message = self.waiting.last {
+            guard message.id > self.startID || self.answers.count < Self.answersMax else { return }
+            self.waiting.removeLast()
+            self.answer(message)
+        }
+        guard self.isDue, !self.isReading else { return }
         self.isDue = false
         self.read()
     }
 
     private func answer(_ message: Message) {
         let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        let isLate = message.id <= self.startID
         guard now - message.timeMilliseconds < Self.lateMilliseconds,
             message.data.utf8.count <= Self.questionBytesMax,
             let question = try? JSONDecoder().decode(Question.self, from: Data(message.data.utf8)),
@@ -108,14 +142,24 @@ final class DemoAssistant: @unchecked Sendable {
             let topic = try? TopicName(question.answer)
         else { return }
         guard self.answers.count < Self.answersMax else {
-            let draft = Draft(topic: topic, data: DemoModel.busyText, end: .withMessage)
+            // Not in the middle of an answer, which a second question may name as well.
+            let draft = Draft(
+                topic: topic,
+                data: DemoModel.busyText,
+                end: .withMessage,
+                condition: .lastIDIsOneOf([0])
+            )
             _ = self.server.fanout.publish(draft, reply: self, number: 0)
             return
         }
         var model = DemoModel(question: question.question, seed: UInt64(message.id))
-        let due = self.eventLoop.now + .milliseconds(model.firstDelayMilliseconds())
+        let thinking = TimeAmount.milliseconds(isLate ? 0 : model.firstDelayMilliseconds())
+        let due = self.eventLoop.now + thinking
         self.lastNumber += 1
-        self.publishLater(Answer(topic: topic, model: model, due: due), number: self.lastNumber)
+        self.publishLater(
+            Answer(topic: topic, model: model, isProbe: isLate, due: due),
+            number: self.lastNumber
+        )
     }
 
     /// What the page publishes.
@@ -128,6 +172,12 @@ final class DemoAssistant: @unchecked Sendable {
 
     // MARK: - Answers
 
+    /// It is given up, or complete.
+    private func drop(_ number: Int) {
+        self.answers[number] = nil
+        self.answerWaiting()
+    }
+
     private func publishLater(_ answer: Answer, number: Int) {
         self.answers[number] = answer
         self.eventLoop.scheduleTask(deadline: answer.due) { self.publishNext(of: number) }
@@ -138,14 +188,7 @@ final class DemoAssistant: @unchecked Sendable {
             self.answers[number] = nil
             return
         }
-        let tokens = answer.model.tokens
-        let draft = Draft(
-            topic: answer.topic,
-            data: tokens[answer.next],
-            idempotencyKey: "\(answer.next)",
-            end: answer.next == tokens.count - 1 ? .withMessage : .none
-        )
-        guard !self.server.fanout.publish(draft, reply: self, number: number) else { return }
+        guard !self.server.fanout.publish(answer.draft, reply: self, number: number) else { return }
         // The queue is full; later it is not.
         self.eventLoop.scheduleTask(in: Self.retryDelay) { self.publishNext(of: number) }
     }
@@ -153,7 +196,7 @@ final class DemoAssistant: @unchecked Sendable {
 
 extension DemoAssistant: PublishReply {
     func published(_ result: AppendResult, number: Int) {
-        guard var answer = self.answers.removeValue(forKey: number) else { return }
+        guard var answer = self.answers[number] else { return }
         let now = self.eventLoop.now
         switch result {
         case .stored:
@@ -166,11 +209,14 @@ extension DemoAssistant: PublishReply {
         case .failed(.diskFull), .failed(.unavailable):
             // With its key it is not stored twice, whatever became of it.
             answer.due = now + Self.retryDelay
+        case .conditionFailed where answer.isProbe:
+            answer.isProbe = false
+            answer.due = now
         case .topicEnded, .refused, .idempotencyKeyReused, .conditionFailed, .ended, .skipped,
             .failed(.closed):
-            return
+            return self.drop(number)
         }
-        guard answer.next < answer.model.tokens.count else { return }
+        guard answer.next < answer.model.tokens.count else { return self.drop(number) }
         self.publishLater(answer, number: number)
     }
 

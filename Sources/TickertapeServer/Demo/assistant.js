@@ -8,10 +8,11 @@ import { connect, publish, stop } from "/tickertape.js";
 import { Markdown } from "/demo/markdown.js";
 
 const QUESTIONS = "demo/assistant/questions", ANSWERS = "demo/assistant/answers";
+const ANSWER = new RegExp(`^${ANSWERS}/[0-9a-z-]{1,40}$`);
 const CUT_SECONDS = 6;
 /** Older ones leave the page; they stay in the log. */
 const TURNS_MAX = 40;
-/** Answers that are read at once, besides the newest: browsers have six connections for one host. */
+/** Answers that are read at once, the newest among them: browsers have six connections for one host. */
 const FOLLOWED_MAX = 2;
 /** A longer piece is more than one token: it was joined on its way. */
 const TOKEN_CHARACTERS_MAX = 24;
@@ -74,12 +75,15 @@ function takeQuestion({ id, data }) {
   let told;
   try { told = JSON.parse(data); } catch { return; }
   const { question, answer } = told ?? {};
-  if (typeof question !== "string" || typeof answer !== "string" || !answer.startsWith(ANSWERS + "/")) return;
+  if (typeof question !== "string" || typeof answer !== "string" || !ANSWER.test(answer)) return;
   let turn = turns.get(answer);
   if (turn && turn.id !== null) return;
   turn ??= new Turn(answer, question.slice(0, 4000));
   turn.id = id;
+  // It did arrive, whatever its publish was told.
+  turn.problem = "";
   turn.setFate("asked");
+  turn.drawFacts();
   turns.delete(answer);
   turns.set(answer, turn);
   // Those that are on their way come after those that have arrived.
@@ -90,7 +94,7 @@ function takeQuestion({ id, data }) {
     oldest.item.remove();
     turns.delete(topic);
   }
-  followAnswers();
+  followAnswersSoon();
   show();
 }
 
@@ -123,6 +127,8 @@ class Turn {
   lastId = 0;
   connection = null;
   problem = "";
+  /** What is missing stays missing, whatever comes behind it. */
+  #gap = "";
   #pending = "";
   #pieces = 0;
   #joined = 0;
@@ -155,7 +161,8 @@ class Turn {
   }
 
   async follow() {
-    const mine = this.connection = connect({ topics: this.topic, after: this.lastId, coalesce: "text", onState: show });
+    const mine = this.connection = connect({ topics: this.topic, after: this.lastId, coalesce: "text", onState: show,
+      onGap: () => { this.#gap = "A part of this answer is not kept any more"; } });
     this.#connections += 1;
     let outcome = { reason: "closed" };
     try {
@@ -167,7 +174,7 @@ class Turn {
     if (["closed", "aborted"].includes(outcome.reason)) return;
     this.#draw();
     this.markdown.end();
-    this.problem = outcome.error?.message ?? "";
+    if (outcome.error) this.problem = outcome.error.message;
     this.setFate(outcome.reason in FATES ? outcome.reason : "refused");
     this.drawFacts();
     mark("over");
@@ -203,7 +210,7 @@ class Turn {
     const plural = (number, word) => `${count.format(number)} ${word}${number === 1 ? "" : "s"}`;
     const facts = this.#pieces === 0 ? [] : [`last id ${this.lastId}`, plural(this.raw.length, "character"),
       plural(this.#pieces, "event") + (this.#joined > 0 ? `, ${this.#joined} joined` : ""), plural(this.#connections, "connection")];
-    this.part("told").textContent = this.problem || facts.join(" \u00b7 ");
+    this.part("told").textContent = this.problem || this.#gap || facts.join(" \u00b7 ");
   }
 
   /** Reads on later, after the last token that came. */
@@ -220,16 +227,34 @@ class Turn {
   }
 }
 
-/** The newest first, and only a few at a time; those that have ended make room by themselves. */
+/**
+ * The newest first, and only a few at a time: the others wait, also in the middle, until one of them has
+ * ended. So there is always a connection left for the next question and for Stop.
+ */
 function followAnswers() {
   if (cutUntil > 0) return;
   const open = [...turns.values()].filter((turn) => turn.isOpen).reverse();
-  let followed = open.filter((turn) => turn.connection).length;
-  for (const [index, turn] of open.entries()) {
-    if (turn.connection || (index > 0 && followed >= FOLLOWED_MAX)) continue;
-    followed += 1;
+  if (open.length === 0) return;
+  const followed = open.filter((turn) => turn.connection);
+  if (!open[0].connection) while (followed.length >= FOLLOWED_MAX) followed.pop().pause();
+  for (const turn of open) {
+    if (followed.length >= FOLLOWED_MAX) break;
+    if (turn.connection) continue;
+    followed.push(turn);
     turn.follow();
   }
+}
+
+let isFollowingSoon = false;
+
+/** Questions come many at once when a page is opened: only the last of them need a connection yet. */
+function followAnswersSoon() {
+  if (isFollowingSoon) return;
+  isFollowingSoon = true;
+  setTimeout(() => {
+    isFollowingSoon = false;
+    followAnswers();
+  });
 }
 
 /* ---- Cutting the network ---- */

@@ -15,7 +15,7 @@ const NESTED_MAX = 8;
 const CELLS_MAX = 32;
 
 /** Only the beginning of what may become something else: shown when it is clear what. */
-const UNDECIDED = /^\s*(`{1,3}|~{1,3}|#{1,6}|[-*+_]{1,3}|\d{1,9}[.)]?|>|\|[-:| ]*)?\s*$/;
+const UNDECIDED = /^\s*(?:(?:`{1,3}|~{1,3}|#{1,6}|[-*+_]{1,3}|\d{1,9}[.)]?|>)\s*|\|[-:|\s]*)?$/;
 
 export class Markdown {
   #root;
@@ -67,16 +67,17 @@ export class Markdown {
     this.#add(line);
   }
 
+  /** The expressions take a time that grows as the line does, whatever stands in it. */
   #add(line) {
-    const fence = /^( {0,3})(`{3,}|~{3,})\s*([^`]*)$/.exec(line);
+    const fence = /^( {0,3})(`{3,}|~{3,})([^`]*)$/.exec(line);
     if (fence) return this.#openCode(fence[2], fence[3].trim());
-    const heading = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/.exec(line);
-    if (heading) return this.#single(`h${Math.min(6, heading[1].length + 2)}`, heading[2]);
+    const heading = /^ {0,3}(#{1,6})\s+(.*)$/s.exec(line);
+    if (heading) return this.#single(`h${Math.min(6, heading[1].length + 2)}`, withoutClosing(heading[2]));
     if (/^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(line)) return this.#single("hr", "");
-    const item = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/.exec(line);
+    const item = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/s.exec(line);
     if (item) return this.#item(item[1].length, item[2], item[3]);
     if (/^\s*\|/.test(line)) return this.#row(line.trim());
-    const quoted = /^ {0,3}>\s?(.*)$/.exec(line);
+    const quoted = /^ {0,3}>\s?(.*)$/s.exec(line);
     if (quoted) return this.#quote(quoted[1]);
     if (this.#block?.kind === "list" && (!this.#block.isLoose || /^\s/.test(line))) {
       this.#block.isLoose = false;
@@ -268,6 +269,14 @@ export class Markdown {
 function setClass(element, names) {
   if (names) element.className = names;
   else element.removeAttribute("class");
+}
+
+/** A heading may be closed as it was opened: `## like this ##`. */
+function withoutClosing(text) {
+  const heading = text.trimEnd();
+  let end = heading.length;
+  while (heading[end - 1] === "#") end -= 1;
+  return end === 0 || /\s/.test(heading[end - 1]) ? heading.slice(0, end).trimEnd() : heading;
 }
 
 function closesFence(line, { fence }) {

@@ -40,39 +40,41 @@ final class PublishExchange {
     let server: LoopServer
     weak var connection: ConnectionHandler?
     var machine: PublishStreamMachine
-    private var reader: StreamedMessageReader
+    var reader: StreamedMessageReader
     private let sequence = PublishSequence()
     var unanswered = CircularBuffer<Unanswered>()
     var answeredCount = 0
     private var next: Next?
 
     /// Nothing of what came is a whole message any more.
-    private var isReaderEmpty = true
-    private var hasBodyEnded = false
+    var isReaderEmpty = true
+    var hasBodyEnded = false
     /// What stands behind the last end of a line was looked at.
     private var hasReadLast = false
     /// Why nothing more is read; told when all that came before is answered.
-    private var lastWords: Problem?
+    var lastWords: Problem?
     /// Of the body, what was told to the stream as taken.
     private var pieceBytes = 0
 
     var runs = AnswerRuns()
     /// Results that have come in this turn.
     var newsCount = 0
-    private var pacer = AnswerPacer()
-    private var heldAnswers: Scheduled<Void>?
+    var pacer = AnswerPacer()
+    var heldAnswers: Scheduled<Void>?
     var ending: PublishStreamMachine.Ending?
-    private var isEndingWritten = false
-    private var isWriting = false
+    var isEndingWritten = false
+    var isWriting = false
     private var isPumping = false
+    var timing = Timing.none
     var retry: Scheduled<Void>?
     /// What it asks again for is room in the write queue.
     var waitsForRoom = false
 
-    /// Between two questions whether the write queue has room.
-    private static let roomMilliseconds: Int64 = 5
+    /// Between two questions whether the write queue has room, at first and at last.
+    private static let roomMilliseconds: ClosedRange<Int64> = 5...200
+    private var roomMilliseconds = PublishExchange.roomMilliseconds.lowerBound
     /// What is written at once.
-    private static let linesBytesMax = 32_768
+    static let linesBytesMax = 32_768
 
     init(_ publish: StreamedPublish, _ end: RequestEnd, _ connection: ConnectionHandler) {
         let limits = connection.server.limits
@@ -90,6 +92,8 @@ final class PublishExchange {
     }
 
     func start() {
+        // The socket may have failed while the head was written.
+        guard self.connection != nil else { return }
         self.server.watch(self.end.admitted?.access, for: self)
         if let topic = self.target.topic { self.server.fanout.watch(topic, for: self) }
         self.keepTime()
@@ -133,7 +137,8 @@ final class PublishExchange {
 
     /// Over HTTP/2 what was taken makes room for the bodies of other streams.
     private func releaseBody() {
-        let held = self.machine.isOpen ? self.reader.heldBytes : 0
+        let waiting = self.next?.draft.bytes ?? 0
+        let held = self.machine.isOpen ? self.reader.heldBytes + waiting : 0
         guard self.pieceBytes > held else { return }
         self.connection?.stream?.releaseBody(bytes: self.pieceBytes - held)
         self.pieceBytes = held
@@ -181,7 +186,9 @@ final class PublishExchange {
             do throws(RateExceeded) {
                 try self.server.admission.checkRate(share, draft.topic, bytes: draft.bytes)
             } catch {
-                self.askAgain(in: .nanoseconds(Int64(error.seconds * 1_000_000_000) + 1))
+                // Not longer: the rate may be another by then.
+                let seconds = min(error.seconds, self.server.limits.throttleSecondsMax)
+                self.askAgain(in: .nanoseconds(Int64(seconds * 1_000_000_000) + 1))
                 return false
             }
             self.next?.isPaid = true
@@ -194,9 +201,13 @@ final class PublishExchange {
         )
         guard isPublished else {
             self.waitsForRoom = true
-            self.askAgain(in: .milliseconds(Self.roomMilliseconds))
+            // Ever less often: where very many wait, those who ask cost more than those who write.
+            let milliseconds = self.roomMilliseconds
+            self.roomMilliseconds = min(milliseconds * 2, Self.roomMilliseconds.upperBound)
+            self.askAgain(in: .milliseconds(Int64.random(in: milliseconds...(milliseconds * 2))))
             return false
         }
+        self.roomMilliseconds = Self.roomMilliseconds.lowerBound
         self.next = nil
         guard !next.isEnd else { return false }
         let endsTopic = draft.end != .none
@@ -256,7 +267,7 @@ final class PublishExchange {
                 preconditionFailure("a request that ends a topic names it")
             }
             let draft = Draft.end(topic, reason: .ended, sequence: self.sequence)
-            self.next = Next(draft: draft, isPaid: true, isEnd: true)
+            self.next = Next(draft: draft, isPaid: false, isEnd: true)
         case .finish(let ending):
             self.ending = ending
             self.next = nil
@@ -266,71 +277,16 @@ final class PublishExchange {
         }
     }
 
-    /// Writes what is answered, or holds it back for a moment, to be written with what comes.
-    func writeLinesInStep(_ count: Int) {
-        switch self.pacer.answered(count) {
-        case .write: self.writeLines()
-        case .none:
-            self.machine.hold(answerBytes: self.runs.bytes)
-            if self.machine.isAnswerFull { self.writeLines() }
-        case .hold(let milliseconds):
-            self.heldAnswers = self.server.fanout.eventLoop.assumeIsolated().scheduleTask(
-                in: .milliseconds(milliseconds)
-            ) {
-                self.writeLines()
-                self.pump()
-            }
-        }
-    }
-
-    /// Writes what is answered, as far as the client takes it.
-    func writeLines() {
-        guard let connection = self.connection, !self.isWriting else { return }
-        self.isWriting = true
-        self.pacer.released()
-        self.heldAnswers?.cancel()
-        self.heldAnswers = nil
-        var isOver = false
-        while !isOver, connection.context?.channel.isWritable ?? false {
-            var lines = ByteBufferAllocator().buffer(capacity: 256)
-            self.runs.write(into: &lines, bytesMax: Self.linesBytesMax)
-            if self.runs.isEmpty, let ending, !self.isEndingWritten {
-                self.isEndingWritten = true
-                self.write(ending, into: &lines)
-                isOver = !self.awaitsEndOfBody
-            }
-            guard lines.readableBytes > 0 || isOver else { break }
-            connection.write(lines: lines, self.end, isLast: isOver)
-        }
-        self.isWriting = false
-        self.machine.hold(answerBytes: self.runs.bytes)
-        if isOver { self.leave() }
-    }
-
-    private func write(_ ending: PublishStreamMachine.Ending, into lines: inout ByteBuffer) {
-        switch ending {
-        case .clean: break
-        case .ended(let end): lines.writeAnswerEnd(end)
-        case .failed(let problem): lines.writeAnswerError(problem)
-        }
-    }
-
-    /// Who ends the topic by a message is about to end the request: the connection then lives on.
-    private var awaitsEndOfBody: Bool {
-        guard case .ended = self.ending else { return false }
-        return self.hasTakenLast && !self.hasBodyEnded && self.lastWords == nil
-    }
-
     /// Its publisher has ended the topic by a message.
     var hasTakenLast = false
 
     /// The end of the answer that was held back.
-    private func finish() {
+    func finish() {
         self.connection?.write(lines: ByteBuffer(), self.end, isLast: true)
         self.leave()
     }
 
-    private func leave() {
+    func leave() {
         let connection = self.connection
         self.letGo()
         connection?.streamFinished(self.end, hasBodyEnded: self.hasBodyEnded)
@@ -338,6 +294,8 @@ final class PublishExchange {
 
     private func letGo() {
         self.connection = nil
+        self.server.count.closeStream()
+        self.end.admitted?.share.closeStream()
         self.machine.cancel()
         self.retry?.cancel()
         self.retry = nil
@@ -361,31 +319,4 @@ final class PublishExchange {
     }
 
     func socketFilled() { self.keepTime() }
-
-    /// Who sends nothing for long, and who reads nothing while that holds it up, is not waited for.
-    private func keepTime() {
-        guard let connection = self.connection else { return }
-        if self.isEndingWritten {
-            connection.wait(.stream, seconds: self.server.limits.lingerSeconds)
-        } else if self.ending != nil || self.machine.isAnswerFull {
-            connection.waitForReader()
-        } else if self.wantsMore {
-            connection.wait(.stream, seconds: self.server.limits.streamedIdleSeconds)
-        } else {
-            connection.waitForNothing()
-        }
-    }
-
-    func deadlineReached() {
-        if self.isEndingWritten {
-            self.finish()
-            return
-        }
-        let seconds = self.server.limits.streamedIdleSeconds
-        let problem = Problem(
-            .requestTimeout,
-            "a streaming publish sends something within \(seconds) seconds"
-        )
-        self.perform(self.machine.fail(problem))
-    }
 }

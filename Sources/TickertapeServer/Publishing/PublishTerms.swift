@@ -51,6 +51,9 @@ private struct EntityTag {
     /// Nothing when it is the tag of no topic.
     let id: Int64?
 
+    /// Of one condition, which waits with its message.
+    private static let countMax = 64
+
     /// Takes `"1043", W/"1044"`; empty members count for nothing (RFC 9110 §5.6.1).
     static func list(_ text: String, in name: String) throws(Problem) -> [EntityTag] {
         var tags: [EntityTag] = []
@@ -73,6 +76,9 @@ private struct EntityTag {
             rest = rest[end...].dropFirst()
             let next = rest.first { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
             guard next == nil || next == UInt8(ascii: ",") else { throw Self.malformed(name) }
+            guard tags.count < Self.countMax else {
+                throw Problem(.invalidParameter, "\(name) has at most \(Self.countMax) tags")
+            }
             tags.append(EntityTag(isWeak: isWeak, id: Self.id(tag)))
         }
         guard !tags.isEmpty else { throw Self.malformed(name) }

@@ -13,6 +13,7 @@ package struct EventStreamReader: Sendable {
 
     package enum Failure: Error, Equatable {
         case tooLong
+        case nameTooLong
         case notUTF8
     }
 
@@ -28,6 +29,8 @@ package struct EventStreamReader: Sendable {
     private var name: String?
     private var data: String?
 
+    /// What is held besides lines and data; an event with a longer name is none that is taken.
+    private static let nameBytesMax = 1_024
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// - Parameters:
@@ -118,13 +121,16 @@ package struct EventStreamReader: Sendable {
         if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
         if field.elementsEqual("data".utf8) {
             let text = try self.text(value)
-            guard let data = self.data else {
+            guard self.data != nil else {
                 self.data = text
                 return try self.checkData()
             }
-            self.data = data + "\n" + text
+            // In place: an event may have very many lines.
+            self.data?.append("\n")
+            self.data?.append(text)
             try self.checkData()
         } else if field.elementsEqual("event".utf8) {
+            guard value.count <= Self.nameBytesMax else { throw .nameTooLong }
             self.name = try self.text(value)
         }
     }

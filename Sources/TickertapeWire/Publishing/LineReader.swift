@@ -31,6 +31,15 @@ package struct LineReader: Sendable {
         self.bytes.writeImmutableBuffer(piece)
     }
 
+    /// Drops what is there of blank lines, and the spaces before the next: there may be millions.
+    package mutating func skipBlanks() {
+        let count = self.bytes.withUnsafeReadableBytes { bytes in
+            bytes.firstIndex { $0 > 0x20 || ![0x20, 0x09, 0x0A, 0x0D].contains($0) } ?? bytes.count
+        }
+        self.bytes.moveReaderIndex(forwardBy: count)
+        self.searchedBytes = max(0, self.searchedBytes - count)
+    }
+
     /// The next line that is whole, without its end.
     package mutating func next() throws(Failure) -> ByteBuffer? {
         let unsearched = self.bytes.readableBytesView.dropFirst(self.searchedBytes)

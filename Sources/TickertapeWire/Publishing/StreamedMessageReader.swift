@@ -48,8 +48,10 @@ package struct StreamedMessageReader: Sendable {
         switch self.format {
         case .events: return try self.nextEvent()
         case .lines:
+            self.lines.skipBlanks()
             while let line = try self.nextLine() {
                 if !isBlank(line) { return try StreamedMessage.decode(line) }
+                self.lines.skipBlanks()
             }
             return nil
         }
@@ -88,6 +90,8 @@ package struct StreamedMessageReader: Sendable {
                     .messageTooLarge,
                     "the data of an event has at most \(self.dataBytesMax) bytes"
                 )
+            case .nameTooLong:
+                throw Problem(.invalidParameter, "the name of the event is too long")
             case .notUTF8: throw Problem(.notUTF8, "an event stream is UTF-8, this event is not")
             }
         }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from admin import Admin, segment
 from broker import ROOT, topic_path, wait_for
 from browser import chromium
 from proxy import CuttingProxy
@@ -93,6 +94,12 @@ def generated(own, topic):
 def end_of(own, topic):
     head = own.page(topic, after=0, limit=1000)
     return head.get("end")
+
+
+def ask_demo(own, topic, question="haiku"):
+    """A question that no page has asked."""
+    return own.publish("demo/assistant/questions/nobody", json.dumps(
+        {"model": "demo", "question": question, "answer": topic}))
 
 
 @pytest.fixture
@@ -261,6 +268,38 @@ def test_an_answer_that_was_cut_by_a_crash_of_the_broker_goes_on(start, assistan
     assert turn["raw"].endswith("floor back. 🪶") and turn["raw"].count("Three haiku") == 1
 
 
+def test_a_restart_finishes_the_newest_answers_whatever_is_finished_before_them(start, assistant):
+    own = start("--demo", "--retry", "0.3")
+    for n in range(100):
+        own.post(f"demo/assistant/answers/done-{n}", "done", end="true")
+        ask_demo(own, f"demo/assistant/answers/done-{n}")
+    tab = assistant(own)
+    tab.expects_cuts = True
+    tab.page.wait_for_timeout(1500)
+    tab.ask("haiku")
+    tab.ask("Another haiku")
+    tab.wait_for_text(60)
+    own.kill()
+    own.start()
+    for turn in tab.check():
+        assert turn["raw"].endswith("floor back. 🪶") and turn["raw"].count("Three haiku") == 1
+    done = [m["data"] for m in own.history("demo/assistant/answers/*") if "/done-" in m["topic"]]
+    assert done == ["done"] * 100
+
+
+@pytest.mark.timeout(150)
+def test_questions_from_before_the_start_wait_for_each_other(start, tmp_path):
+    own = start(directory=tmp_path / "data")
+    topics = [f"demo/assistant/answers/late-{n}" for n in range(70)]
+    for topic in topics:
+        ask_demo(own, topic)
+    own.stop()
+    own = start("--demo", directory=tmp_path / "data")
+    for topic in topics:
+        wait_for(lambda: end_of(own, topic), 100, f"the end of {topic}")
+        assert generated(own, topic).endswith("floor back. 🪶")
+
+
 def test_conversations_are_apart(start, assistant):
     own = start("--demo")
     tab = assistant(own)
@@ -291,6 +330,115 @@ def ask_elsewhere(own, conversation, topic, question="?"):
     """A question that the demo's model leaves to others."""
     return own.publish(f"demo/assistant/questions/{conversation}", json.dumps(
         {"model": "test", "question": question, "answer": topic}))
+
+
+def followed(tab):
+    return tab.page.evaluate("[...document.querySelectorAll('#conversation .turn')]"
+                             ".filter(({ turn }) => turn.connection).map(({ turn }) => turn.topic)")
+
+
+def test_quick_questions_leave_connections_for_the_next_one_and_for_stop(start, assistant):
+    own = start("--demo")
+    tab = assistant(own)
+    tab.page.evaluate("""() => {
+      globalThis.most = 0;
+      setInterval(() => { most = Math.max(most, [...document.querySelectorAll('#conversation .turn')]
+        .filter(({ turn }) => turn.connection).length); }, 2);
+    }""")
+    for n in range(8):
+        tab.ask(f"haiku {n}")
+        tab.wait_for(lambda turns: len(turns) == n + 1 and turns[-1]["fate"] != "sending", 5)
+    tab.wait_for_text(10, 10)
+    newest = tab.turns[-1]["topic"]
+    assert newest in followed(tab)
+    tab.page.click("#stop")
+    tab.wait_for(lambda turns: turns[-1]["fate"] == "stopped", 5)
+    turns = tab.wait_until_over(8)
+    assert [turn["fate"] for turn in turns] == ["ended"] * 7 + ["stopped"]
+    for turn in turns:
+        assert turn["raw"] == generated(own, turn["topic"])
+        assert turn["html"] == tab.page.evaluate(RENDER, turn["raw"])
+    assert tab.page.evaluate("most") == 2
+
+
+def test_a_reload_among_open_answers_follows_a_few_of_them(start, assistant):
+    own = start("--demo")
+    tab = assistant(own)
+    conversation = tab.page.url.split("#")[1]
+    topics = [f"demo/assistant/answers/open-{n}" for n in range(8)]
+    for topic in topics:
+        own.publish(topic, f"text of {topic}")
+        ask_elsewhere(own, conversation, topic)
+    requests = []
+    tab.page.on("request", lambda request: "/events" in request.url and requests.append(request.url))
+    tab.page.reload()
+    tab.wait_for(lambda turns: len(turns) == 8 and turns[-1]["raw"])
+    tab.page.wait_for_timeout(300)
+    assert len(followed(tab)) == 2 and topics[-1] in followed(tab)
+    assert len(requests) <= 8
+    # As they end the older ones get their turn.
+    for topic in reversed(topics):
+        own.post(topic, " end", end="true")
+    tab.check()
+
+
+def test_a_part_that_is_gone_is_told(start, assistant):
+    own = start("--demo")
+    tab = assistant(own)
+    conversation, topic = tab.page.url.split("#")[1], "demo/assistant/answers/gone"
+    last = own.publish_all(topic, [b"one ", b"two ", b"three "])[-1]
+    Admin(own).ok("POST", f"/v1/topics/{segment(topic)}/purge", {"before_id": last})
+    ask_elsewhere(own, conversation, topic)
+    tab.wait_for(lambda turns: turns and turns[0]["raw"] == "three ")
+    own.post(topic, "end", end="true")
+    tab.check()
+    assert tab.page.inner_text(".told") == "A part of this answer is not kept any more"
+
+
+def test_a_question_that_arrived_has_no_error(start, assistant):
+    own = start("--demo")
+    tab = assistant(own)
+    tab.expects_cuts = True
+    sent = []
+
+    def refuse(route):
+        sent.append(route.request.post_data)
+        route.fulfill(status=400, json={"code": "refused", "detail": "not today"})
+
+    tab.page.route("**/demo/assistant/questions/**", refuse)
+    tab.ask("haiku")
+    tab.wait_for(lambda turns: turns and turns[0]["fate"] == "failed")
+    assert "not today" in tab.page.inner_text(".told")
+    own.publish(f"demo/assistant/questions/{tab.page.url.split('#')[1]}", sent[0])
+    tab.wait_for_text()
+    assert "not today" not in tab.page.inner_text(".told")
+    tab.check()
+    tab.errors.clear()
+
+
+@pytest.mark.parametrize("line", [
+    "# a" + " " * 50_000 + "x", "# a" + " #" * 25_000 + " x", "#" + " " * 50_000 + "\u2028x",
+    "```" + " " * 50_000 + "`", " " * 50_000 + "x", "|" + " " * 50_000 + "x", "- " + " " * 50_000 + "\u2028x",
+    "- " * 25_000 + "x", "-" + " " * 50_000 + "-x", "1." + " " * 50_000 + "x", "#" * 50_000 + "x",
+])
+def test_long_lines_are_drawn_in_no_time(start, assistant, line):
+    tab = assistant(start("--demo"))
+    milliseconds = tab.page.evaluate("""async (line) => {
+      const { Markdown } = await import('/demo/markdown.js');
+      const markdown = new Markdown(document.createElement('div')), begin = performance.now();
+      markdown.write(line);
+      markdown.end();
+      return performance.now() - begin;
+    }""", line)
+    assert milliseconds < 1000
+
+
+def test_headings_may_be_closed(start, assistant):
+    tab = assistant(start("--demo"))
+    for text, heading in (("# a", "a"), ("## a ##  ", "a"), ("# C#", "C#"), ("# #", ""), ("# a # b #", "a # b"),
+                          ("#   a   ", "a")):
+        shown = tab.page.evaluate(RENDER, text)
+        assert re.fullmatch(rf"<h[34]>{heading}</h[34]>", shown), (text, shown)
 
 
 def heap(tab):
@@ -420,13 +568,34 @@ def test_foreign_questions_do_no_harm(start, assistant):
     for text in ("", "no json", "null", "[]", '{"question":5,"answer":{}}',
                  '{"model":"demo","question":"?","answer":"stocks/AAPL"}',
                  '{"model":"demo","question":"?","answer":"demo/assistant/answers/a/**"}',
+                 # These would be followed: all answers there are, and the topics of others.
+                 '{"model":"test","question":"?","answer":"demo/assistant/answers/**"}',
+                 '{"model":"test","question":"?","answer":"demo/assistant/answers/*"}',
+                 '{"model":"test","question":"?","answer":"demo/assistant/answers/../../x"}',
+                 '{"model":"test","question":"?","answer":"demo/assistant/answers/a\\n"}',
                  json.dumps({"model": "demo", "question": "x" * 20_000,
                              "answer": "demo/assistant/answers/large"})):
         own.publish(topic, text)
     tab.ask("haiku")
     tab.wait_for(lambda turns: turns[-1]["fate"] == "ended", 90)
+    assert [turn["question"][:5] for turn in tab.turns] == ["xxxxx", "haiku"]
     assert not any(message["data"].startswith("#") for message in own.history("stocks/AAPL"))
     assert own.history("demo/assistant/answers/large") == []
+
+
+def test_the_page_connects_to_its_own_broker_alone(start, assistant):
+    own, other = start("--demo"), start()
+    tab = assistant(own)
+    refused = tab.page.evaluate("""async (addresses) => {
+      const refused = [];
+      document.addEventListener('securitypolicyviolation', (event) => refused.push(event.blockedURI));
+      for (const address of addresses) try { new WebSocket(address); } catch { refused.push(address); }
+      await new Promise((done) => setTimeout(done, 300));
+      return refused;
+    }""", [f"ws://127.0.0.1:{other.port}/ws", "ws://localhost:1/", f"ws://127.0.0.1:{own.port}/ws"])
+    assert len(set(refused)) == 2 and str(own.port) not in "".join(refused)
+    assert all("Content Security Policy" in error for error in tab.errors)
+    tab.errors.clear()
 
 
 def test_the_assistant_is_not_served_unless_asked_for(start):
@@ -443,5 +612,6 @@ def test_the_page_loads_nothing_from_elsewhere(start):
     page = own.request("GET", "/demo/assistant").body.decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1]
     assert "default-src 'none'" in policy and "script-src 'self'" in policy
+    assert "connect-src 'self';" in policy
     assert "https://" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert b'href="/demo/assistant"' in own.request("GET", "/demo/").body

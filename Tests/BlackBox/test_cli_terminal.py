@@ -24,7 +24,7 @@ def test_colours_are_for_terminals(broker, cli, topic):
         wait_for(lambda: "\x1b[36m" in terminal.text)
         assert topic in terminal.plain
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        with cli.terminal("topic", "list", topic, **env) as terminal:
+        with cli.terminal("topic", "list", topic, columns=120, **env) as terminal:
             assert terminal.wait() == 0
             terminal.wait_for(topic)
             assert "\x1b[3" not in terminal.text

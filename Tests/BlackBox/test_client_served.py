@@ -98,5 +98,5 @@ def test_it_comes_over_http2_too(start):
         answer = client.request("GET", "/tickertape.js")
         assert answer.status == 200 and answer.body == (CLIENT / "tickertape.js").read_bytes()
         tag = answer.header("etag")
-        same = client.request("GET", "/tickertape.js", [("if-none-match", tag)])
+        same = client.request("GET", "/tickertape.js", headers={"if-none-match": tag})
         assert (same.status, same.body, same.header("etag")) == (304, b"", tag)

@@ -300,49 +300,51 @@ def test_curl_pipes_an_upstream_into_a_topic(broker, topic, upstream, version):
 # HTTP/2.
 
 
-def lines_of(client, stream):
-    return [json.loads(text) for text in bytes(client.channels[stream].body).splitlines()]
+def lines_of(exchange):
+    return [json.loads(text) for text in bytes(exchange.body).splitlines()]
 
 
 def test_the_same_over_http2(start):
     own = start("--h2c")
     with HTTP2(own) as client:
-        stream = client.begin("POST", "/topics/t/messages", [("content-type", LINES)], ends=False)
-        client.wait_until(lambda: client.channels[stream].fields)
-        assert client.channels[stream].status == 200
+        exchange = client.begin(
+            "POST", "/topics/t/messages", headers={"content-type": LINES}, ends=False)
+        client.wait_until(lambda: exchange.fields)
+        assert exchange.status == 200
         for number in range(1, 4):
-            client.connection.send_data(stream, line(str(number)))
+            client.connection.send_data(exchange.number, line(str(number)))
             client.flush()
-            client.wait_until(lambda: len(lines_of(client, stream)) == number)
-        client.connection.end_stream(stream)
+            client.wait_until(lambda: len(lines_of(exchange)) == number)
+        client.connection.end_stream(exchange.number)
         client.flush()
-        client.wait_until(lambda: client.channels[stream].ended)
-        assert [answer["line"] for answer in lines_of(client, stream)] == [1, 2, 3]
+        client.wait_until(lambda: exchange.is_over)
+        assert [answer["line"] for answer in lines_of(exchange)] == [1, 2, 3]
 
 
 def test_over_http2_a_publisher_that_reads_nothing_stops_only_itself(start):
     own = start("--h2c")
     with HTTP2(own, timeout=60) as client:
-        stream = client.begin("POST", "/topics/t/messages", [("content-type", LINES)], ends=False)
-        client.stalled.add(stream)
+        exchange = client.begin(
+            "POST", "/topics/t/messages", headers={"content-type": LINES}, ends=False)
+        exchange.is_stalled = True
         # More than the bodies of a connection may hold, in all.
         body = line("x" * 1_000) * 12_000
-        client.send_body(stream, body)
+        client.send_body(exchange, body)
         assert client.request("GET", "/healthz").status == 200
-        client.stalled.discard(stream)
-        client.resume(stream)
-        client.finish(stream)
-        assert [answer["line"] for answer in lines_of(client, stream)] == list(range(1, 12_001))
+        client.resume(exchange)
+        client.finish(exchange)
+        assert [answer["line"] for answer in lines_of(exchange)] == list(range(1, 12_001))
 
 
 def test_over_http2_a_failure_is_read_and_the_rest_not_wanted(start):
     own = start("--h2c")
     with HTTP2(own) as client:
-        stream = client.begin("POST", "/topics/t/messages", [("content-type", LINES)], ends=False)
-        client.connection.send_data(stream, line("a") + b"x\n" + line("c"))
+        exchange = client.begin(
+            "POST", "/topics/t/messages", headers={"content-type": LINES}, ends=False)
+        client.connection.send_data(exchange.number, line("a") + b"x\n" + line("c"))
         client.flush()
-        client.wait_until(lambda: client.channels[stream].ended)
-        answers = lines_of(client, stream)
+        client.wait_until(lambda: exchange.is_over)
+        answers = lines_of(exchange)
         assert answers[0]["line"] == 1 and answers[1]["error"]["line"] == 2
         assert client.request("GET", "/healthz").status == 200
 

@@ -1,4 +1,5 @@
-// Tabs that share a connection, with channels and locks that are played here; a browser has the real ones.
+// Tabs that share a connection, with channels and locks that are played here; the real ones are
+// tested in a browser.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -80,8 +81,8 @@ test("of tabs that come at the same time nothing stays behind", async () => {
   await until(() => tabs.every(({ connection }) => connection.state === "open"));
   await new Promise((resolve) => setTimeout(resolve, 50));
   for (const { connection } of tabs) connection.close();
-  for (const { connection } of tabs) assert.deepEqual(await connection.closed, { reason: "closed" });
-  await until(() => server.requests.every(({ isClosed }) => isClosed), "all requests have ended", 2000);
+  for (const tab of tabs) assert.deepEqual(await tab.connection.closed, { reason: "closed" });
+  await until(() => server.requests.every(({ isClosed }) => isClosed), "all have ended", 2000);
   // One that is known is not another one, however often it says that it is there.
   assert.ok(server.count <= tabs.length, `${server.count} requests`);
 });

@@ -17,7 +17,8 @@ export interface Message {
 
 export interface Gap {
   after: number | null;
-  resumed: number;
+  /** Absent only where an endpoint of your own does not say it. */
+  resumed?: number;
   reason: "retention" | "reset" | "unknown";
 }
 
@@ -63,11 +64,14 @@ export interface BackoffOptions {
 export interface AccessOptions {
   /** A credential that never changes. */
   token?: string;
-  /** Asked for a credential at first, and again when one is refused or has ended. */
+  /**
+   * Asked for a credential at first, and again when one is refused or has ended. Not waited for any
+   * longer after `close()` or an abort.
+   */
   getToken?: () => string | undefined | Promise<string | undefined>;
   /** Whether cookies are sent to another origin. */
   credentials?: RequestCredentials;
-  /** More fields of requests. */
+  /** More fields of requests. Neither a native EventSource nor a WebSocket can send them. */
   headers?: HeadersInit;
   signal?: AbortSignal;
   backoff?: BackoffOptions;
@@ -92,7 +96,10 @@ export interface ConnectOptions extends AccessOptions {
   tail?: number;
   /** Joins messages of one topic, event and key that are replayed. */
   coalesce?: "text";
-  /** Default `auto`: `fetch`, and where a proxy holds it back `websocket` or `poll`. */
+  /**
+   * Default `auto`: `fetch`, and where a proxy holds it back `websocket` (not with `headers`) or
+   * `poll`.
+   */
   transport?: "auto" | Transport;
   /** Of the request for an event stream. With topics, `POST` sends them in the body. */
   method?: string;

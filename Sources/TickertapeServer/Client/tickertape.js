@@ -28,6 +28,8 @@ const OPENING_HEARTBEATS = 2 / 3;
 const POLL_SECONDS = 25;
 /** A publish without an answer is repeated after this. */
 const REQUEST_SECONDS = 30;
+/** The longest a timer can wait; what is longer would be over at once. */
+const TIMER_MILLISECONDS_MAX = 0x7FFFFFFF;
 /** What a connection has to last to count as a success by itself. */
 const STABLE_MILLISECONDS = 5000;
 const BROKER_EVENTS = ["tickertape.gap", "tickertape.end", "tickertape.unauthorized",
@@ -136,8 +138,9 @@ export class EventStreamParser {
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     if (field === "data") {
-      this.#check(value.length);
-      this.#characters += value.length;
+      const characters = value.length + 1; // With its line end: empty lines take space, too.
+      this.#check(characters);
+      this.#characters += characters;
       this.#data.push(value);
     } else if (field === "event") {
       this.#event = value;
@@ -187,16 +190,32 @@ function idOf(text) {
   return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
 }
 
+/**
+ * What an event of the broker's says. An endpoint of somebody else's may leave it out, and must not
+ * be asked again for that.
+ */
+function detailsOf(data) {
+  try {
+    const details = JSON.parse(data);
+    if (typeof details === "object" && !Array.isArray(details)) return details ?? {};
+  } catch { /* Not JSON: the name of the event has to do. */ }
+  return {};
+}
+
 /** What something that stands in an event stream means. */
 function signalOf({ event, data, id: text, retry }, topic) {
   if (retry !== undefined) return { type: "retry", milliseconds: retry };
   const id = idOf(text);
   if (data === undefined) return { type: "cursor", id };
   switch (event) {
-    case "tickertape.gap": return { type: "gap", id, gap: JSON.parse(data) };
-    case "tickertape.end": return { type: "end", end: JSON.parse(data) };
-    case "tickertape.unauthorized": return { type: "unauthorized", ...JSON.parse(data) };
-    case "tickertape.expiring": return { type: "expiring", ...JSON.parse(data) };
+    case "tickertape.gap": {
+      return { type: "gap", id, gap: { after: null, reason: "unknown", ...detailsOf(data) } };
+    }
+    case "tickertape.end": return { type: "end", end: { reason: "ended", ...detailsOf(data) } };
+    case "tickertape.unauthorized": {
+      return { type: "unauthorized", reason: detailsOf(data).reason ?? "unauthorized" };
+    }
+    case "tickertape.expiring": return { type: "expiring", seconds: detailsOf(data).seconds };
     case "tickertape.caught-up": return { type: "caught-up", id };
     case "message": return messageSignal({ id, topic, data });
     default: return messageSignal({ id, topic, event, data });
@@ -251,7 +270,7 @@ class Subscription {
     headers.set("accept", "text/event-stream");
     if (token) headers.set("authorization", `Bearer ${token}`);
     // The cursor goes into the header: it is what an endpoint of the program's own can know.
-    if (cursor !== undefined) headers.set("last-event-id", String(cursor));
+    if (cursor !== undefined) headers.set("last-event-id", byteString(cursor));
     const start = { caught_up: true };
     if (cursor === undefined && this.tail) start.tail = this.tail;
     const url = this.#address(start);
@@ -313,6 +332,12 @@ class Subscription {
   }
 }
 
+/** Headers take bytes alone. Those of UTF-8 are what a native EventSource sends. */
+function byteString(value) {
+  const bytes = new TextEncoder().encode(String(value));
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
 const encodeTopic = (topic) => topic.split("/").map(encodeURIComponent).join("/");
 
 /** The broker's address, by default that of this module; relative ones are the page's. */
@@ -334,6 +359,7 @@ function at(base, path) {
 /** The credential: asked for when there is none, kept until it is refused. */
 class Credentials {
   #token;
+  #asked;
 
   constructor({ token, getToken, onUnauthorized }) {
     this.#token = token;
@@ -342,7 +368,12 @@ class Credentials {
   }
 
   async token() {
-    return this.#token ??= await this.get?.();
+    if (this.#token !== undefined && this.#token !== null) return this.#token;
+    const asked = this.#asked = {};
+    const token = await this.get?.();
+    // One that was given up may be answered after the next, and its token be an old one.
+    if (asked === this.#asked) this.#token = token;
+    return token;
   }
 
   forget() {
@@ -376,6 +407,9 @@ function environmentOf(given = {}) {
   };
 }
 
+/** A time that a timer can wait. */
+const timely = (milliseconds) => Math.min(milliseconds, TIMER_MILLISECONDS_MAX);
+
 /**
  * How long to wait before the next attempt: at least what the broker says, longer after each
  * failure.
@@ -408,7 +442,12 @@ class Backoff {
    * time.
    */
   ordered(milliseconds) { return this.between(milliseconds, milliseconds * 1.25); }
-  between(least, most) { return least + this.random() * (most - least); }
+
+  /** Nothing beyond what a timer holds, or the wait would be none. */
+  between(...bounds) {
+    const [least, most] = bounds.map(timely);
+    return least + this.random() * (most - least);
+  }
 }
 
 /**
@@ -427,8 +466,8 @@ class Watchdog {
   arm(milliseconds) {
     this.disarm();
     if (!(milliseconds > 0)) return;
-    this.#deadline = Date.now() + milliseconds;
-    this.#timer = setTimeout(() => this.onSilence(), milliseconds);
+    this.#deadline = Date.now() + timely(milliseconds);
+    this.#timer = setTimeout(() => this.onSilence(), timely(milliseconds));
   }
 
   disarm() {
@@ -464,6 +503,23 @@ function deferred() {
   const made = {};
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   return made;
+}
+
+/**
+ * What is promised, or the reason of the signal if that is first: what a program has promised may
+ * never come.
+ */
+async function unlessAborted(promised, signal) {
+  if (!signal) return promised;
+  const { promise: aborted, reject } = deferred();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promised, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** A bounded queue with one reader. Who puts waits for room; who cannot wait asks for it. */
@@ -671,7 +727,7 @@ async function* followByWebSocket(attempt) {
       heartbeat = setInterval(() => {
         if (isQuiet) send({ ref: "ping", type: "ping" });
         isQuiet = true;
-      }, attempt.heartbeatSeconds * 1000);
+      }, timely(attempt.heartbeatSeconds * 1000));
     } else if (told.type === "draining") {
       retryAfter = told.retry_after_ms;
     } else if (told.type === "expiring") {
@@ -776,23 +832,32 @@ const TRANSPORTS = {
 /** The transports to try, the next one when nothing at all comes over the last. */
 function transportsOf({ transport = "auto", shared }, subscription, environment) {
   const { fetch, EventSource, WebSocket, SharedWorker, BroadcastChannel, locks } = environment;
-  const has = { fetch, "event-stream": EventSource, websocket: WebSocket, poll: fetch };
-  if (transport !== "auto" && !(transport in has)) {
+  if (transport !== "auto" && !(transport in TRANSPORTS)) {
     throw new TypeError(`unknown transport ${transport}`);
   }
   if (!subscription.isOfBroker && ["websocket", "poll"].includes(transport)) {
     throw new TypeError(`transport ${transport} needs topics`);
   }
-  const isPlain = subscription.isRepeatable && [...subscription.headers].length === 0;
+  const hasHeaders = [...subscription.headers].length > 0;
+  const isPlain = subscription.isRepeatable && !hasHeaders;
   if (transport === "event-stream" && !isPlain) {
     throw new TypeError("an EventSource takes no method, headers or body: use the transport fetch");
+  }
+  if (transport === "websocket" && hasHeaders) {
+    throw new TypeError("a WebSocket takes no headers: use the transport fetch");
   }
   // An EventSource is the last to choose: it needs the names of events, and hides heartbeats.
   const every = fetch ? ["fetch", "websocket", "poll"] : ["event-stream", "websocket"];
   const possible = subscription.isOfBroker ? every : every.slice(0, 1);
   const chosen = transport === "auto" ? possible : [transport];
+  // What loses headers is no way out either: one of them may be what lets the request in.
+  const has = { fetch, "event-stream": isPlain && EventSource,
+    websocket: !hasHeaders && WebSocket, poll: fetch };
   const usable = chosen.filter((name) => has[name]);
-  if (usable.length === 0) throw new TypeError(`there is no ${chosen.join(" or ")} here`);
+  if (usable.length === 0) {
+    const what = isPlain ? "" : " for a method, headers or body";
+    throw new TypeError(`there is no ${chosen.join(" or ")}${what} here`);
+  }
   if (!shared) return usable;
   if (!subscription.isOfBroker) throw new TypeError("shared needs topics");
   const tabs = [];
@@ -861,6 +926,7 @@ class Follower {
    */
   async #try() {
     await this.#setState("connecting");
+    if (this.#stopped) return {}; // By its callback: there was no attempt to abort yet.
     const { subscription, cursor } = this;
     const promised = subscription.isOfBroker ? HEARTBEAT_SECONDS : 0;
     const attempt = this.#attempt = new Attempt({
@@ -870,7 +936,8 @@ class Follower {
     const began = Date.now();
     let last;
     try {
-      attempt.token = await this.#credentials.token();
+      attempt.token = await unlessAborted(this.#credentials.token(), attempt.signal);
+      attempt.signal.throwIfAborted(); // Since then: a transport is only told of what is to come.
       for await (const signal of TRANSPORTS[this.transport](attempt)) {
         if (this.#stopped) return {};
         last = signal;
@@ -980,7 +1047,8 @@ class Follower {
     const { document, isOnline } = this.#environment;
     const isHidden = document?.visibilityState === "hidden" && this.#backoff.hasFailedAgain;
     // Nobody looks, or nothing can be reached: seldom is enough, and whoever comes wakes us.
-    const wait = !isOnline() || isHidden ? Math.max(milliseconds, this.#backoff.max) : milliseconds;
+    const isSeldom = !isOnline() || isHidden;
+    const wait = timely(isSeldom ? Math.max(milliseconds, this.#backoff.max) : milliseconds);
     if (this.#stopped || wait <= 0) return;
     await this.#setState("waiting", { retryInMilliseconds: wait, error });
     const done = deferred();
@@ -1159,7 +1227,7 @@ async function ask(url, init, options) {
   for (let left = options.retries ?? 5, hasRefreshed = false; ;) {
     let error;
     try {
-      const token = await credentials.token();
+      const token = await unlessAborted(credentials.token(), options.signal);
       return await askOnce(url, init, { ...options, environment, token });
     } catch (thrown) {
       if (options.signal?.aborted) throw options.signal.reason;
@@ -1456,7 +1524,7 @@ class Feed {
     this.onEnd = onEnd;
     const seconds = description.heartbeatSeconds || HEARTBEAT_SECONDS;
     const beat = () => this.#everyone((guest) => guest.send({ type: "alive" }));
-    this.#beat = setInterval(beat, seconds * 1000);
+    this.#beat = setInterval(beat, timely(seconds * 1000));
   }
 
   #everyone(action) { for (const guest of [...this.#guests.values()]) action(guest); }
@@ -1566,6 +1634,8 @@ class Hub {
 
   #attach(message, send) {
     const { feed: key, tab } = message;
+    // A tab says so by itself and when a leader asks; as another guest it would be fed twice.
+    if (this.#feedOf.has(tab)) return;
     let feed = this.#feeds.get(key);
     if (!feed) {
       const made = feed = new Feed(message, this.environment, () => {

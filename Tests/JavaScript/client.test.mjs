@@ -512,7 +512,8 @@ test("close() by onState before a request is one request less", async () => {
   const server = await script((answer) => answer.response.destroy());
   let tries = 0;
   const connection = follow(server, {
-    environment: { random: () => 0, fetch: (...request) => { tries += 1; return fetch(...request); } },
+    environment: { random: () => 0,
+      fetch: (...request) => { tries += 1; return fetch(...request); } },
     onState: (state) => { if (state === "connecting") connection.close(); } });
   assert.deepEqual(await connection.closed, { reason: "closed" });
   assert.deepEqual([server.count, tries], [1, 1]);

@@ -630,7 +630,8 @@ async function* followByFetch(attempt) {
   try {
     for (;;) {
       attempt.expect(); // Only while we read: a slow program is no silent broker.
-      const { done, value } = await reader.read();
+      // Node 18 may leave a read without an answer when its request is aborted.
+      const { done, value } = await unlessAborted(reader.read(), attempt.signal);
       if (done) return;
       attempt.heard();
       for (const found of parser.push(value)) yield signalOf(found, attempt.subscription.topic);

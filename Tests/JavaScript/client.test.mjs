@@ -419,6 +419,37 @@ test("a reader that is slow is not taken for a silent broker", async () => {
   assert.equal(server.count, 1);
 });
 
+test("a fetch that forgets its signal can be closed, and is given up when silent", async () => {
+  const server = await script((answer) => answer.stream(block(1)),
+    (answer) => answer.stream(block(2)), (answer) => answer.stream(block(3)));
+  const environment = { random: () => 0, fetch: (url, { signal, ...init }) => fetch(url, init) };
+  const found = [];
+  const silent = follow(server, { environment, heartbeatSeconds: 0.1,
+    onMessage: ({ id }) => found.push(id) });
+  await until(() => found.length === 2);
+  silent.close();
+  assert.deepEqual(await soon(silent.closed), { reason: "closed" });
+  const closed = follow(server, { environment });
+  await until(() => closed.state === "open");
+  closed.close();
+  assert.deepEqual(await soon(closed.closed), { reason: "closed" });
+  await until(() => server.requests.every(({ isClosed }) => isClosed));
+  const slow = await script((answer) => {
+    answer.response.writeHead(200, { "content-type": "application/json" });
+    answer.write("{");
+  });
+  const controller = new AbortController();
+  const options = { url: slow.url, topic: "t", environment, signal: controller.signal };
+  const published = publish(options);
+  const polled = follow(slow, { environment, transport: "poll" });
+  await until(() => slow.count === 2);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  controller.abort();
+  polled.close();
+  await assert.rejects(soon(published), { name: "AbortError" });
+  assert.deepEqual(await soon(polled.closed), { reason: "closed" });
+});
+
 // Credentials.
 
 test("401 asks for another token once", async () => {

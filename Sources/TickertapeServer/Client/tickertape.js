@@ -805,7 +805,7 @@ async function* followByPolling(attempt) {
     const [url, init] = attempt.subscription.pollRequest(cursor, attempt.token);
     const response = await attempt.environment.fetch(url, { ...init, signal: attempt.signal });
     if (response.status !== 200) throw await TickertapeError.from(response);
-    const page = await response.json();
+    const page = await unlessAborted(response.json(), attempt.signal);
     attempt.heard();
     if (!isOpen) yield { type: "open" };
     isOpen = true;
@@ -1264,7 +1264,7 @@ async function askOnce(url, { method, body, ...init }, { environment, token, sig
     if (options.credentials) request.credentials = options.credentials;
     const response = await environment.fetch(url, request);
     if (!response.ok) throw await TickertapeError.from(response);
-    return [await response.json(), response.status];
+    return [await unlessAborted(response.json(), controller.signal), response.status];
   } finally {
     watchdog.disarm();
     signal?.removeEventListener("abort", abort);

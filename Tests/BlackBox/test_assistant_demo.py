@@ -526,8 +526,9 @@ def test_nothing_sticks_out_and_the_field_is_in_sight(start, assistant, width, h
     assert box["y"] >= 0 and box["y"] + box["height"] <= height
     assert page.evaluate("getComputedStyle(document.querySelector('#text')).fontSize") == "16px"
     # The newest words are in sight, until somebody scrolls up.
-    page.wait_for_function("(s => s.scrollHeight - s.scrollTop - s.clientHeight < 2)"
-                           "(document.querySelector('#scroller'))")
+    # Not by a function in the page, which its policy refuses to evaluate a second time.
+    wait_for(lambda: page.evaluate("(s => s.scrollHeight - s.scrollTop - s.clientHeight < 2)"
+                                   "(document.querySelector('#scroller'))"))
     page.evaluate("document.querySelector('#scroller').scrollTop = 0")
     page.wait_for_selector("#below:visible")
     tab.wait_for_text(len(tab.turns[-1]["raw"]) + 40)

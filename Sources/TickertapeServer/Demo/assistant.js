@@ -288,7 +288,7 @@ function cut() {
 const dirty = new Set();
 /** What is on the tape, the newest last: [kind, length]. */
 const marks = [];
-let isScheduled = false, isAtEnd = true, isTapeDirty = true;
+let isScheduled = false, isAtEnd = true, isTapeDirty = true, lastTop = 0;
 
 function mark(kind, length = 0) {
   marks.push([kind, length]);
@@ -429,11 +429,15 @@ $("conversation").addEventListener("click", ({ target }) => {
 $("scroller").addEventListener("scroll", () => {
   const { scrollHeight, scrollTop, clientHeight } = $("scroller");
   const wasAtEnd = isAtEnd;
-  isAtEnd = scrollHeight - scrollTop - clientHeight < 40;
+  // Told late: meanwhile more may have been written. Who leaves the end has scrolled up.
+  if (scrollHeight - scrollTop - clientHeight < 40) isAtEnd = true;
+  else if (scrollTop < lastTop) isAtEnd = false;
+  lastTop = scrollTop;
   if (isAtEnd !== wasAtEnd) show();
 }, { passive: true });
 addEventListener("hashchange", () => conversationName() !== conversation && enter(conversationName()));
 document.addEventListener("visibilitychange", show);
+new ResizeObserver(show).observe($("scroller"));
 new ResizeObserver(() => { isTapeDirty = true; show(); }).observe($("tape"));
 enter(conversationName());
 $("text").focus({ preventScroll: true });

@@ -170,7 +170,7 @@ class Subscriber:
             self.sins.append(f"answered {protocol.status}")
         if reader.ids:
             if self.start is None:
-                is_message = self.events and self.events[0][0] == reader.ids[0]
+                is_message = bool(self.events) and self.events[0][0] == reader.ids[0]
                 self.start = reader.ids[0] - is_message
             self.last_id = reader.last_id
 

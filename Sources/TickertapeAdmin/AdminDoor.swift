@@ -49,7 +49,10 @@ package final class AdminDoor: Sendable {
     package static let socketName = "admin.sock"
     package static let tokenName = "admin-token"
 
-    private let group: MultiThreadedEventLoopGroup
+    /// The loop of all doors of the process, never shut down: Hummingbird's server has a task of its
+    /// own that still asks its loop for the promise of the shutdown when `run()` has returned.
+    private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
     private let listeners: [Listener.Running]
     private let sampling: Task<Void, Never>
     private let socket: AdminSocket
@@ -103,8 +106,6 @@ package final class AdminDoor: Sendable {
                 metrics: { metrics.text() }
             )
         )
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        self.group = group
         self.isDraining = isDraining
         var listeners: [Listener.Running] = []
         var opened: AdminSocket?
@@ -116,7 +117,7 @@ package final class AdminDoor: Sendable {
                 address: .unixDomainSocket(path: socket.bindPath),
                 responder: DoorResponder(.socket, table, logger: logger),
                 limits: limits,
-                group: group,
+                group: Self.group,
                 logger: logger
             )
             // The socket is its owner's from the moment it exists: nobody connects in between.
@@ -135,7 +136,7 @@ package final class AdminDoor: Sendable {
                     address: .hostname(listen.host, port: listen.port),
                     responder: DoorResponder(.network(token), table, logger: logger),
                     limits: limits,
-                    group: group,
+                    group: Self.group,
                     logger: logger
                 )
                 do {
@@ -154,7 +155,6 @@ package final class AdminDoor: Sendable {
         } catch {
             opened?.remove()
             for listener in listeners { await listener.stop() }
-            try? await group.shutdownGracefully()
             throw error
         }
         self.listeners = listeners
@@ -189,7 +189,6 @@ package final class AdminDoor: Sendable {
             for listener in self.listeners { group.addTask { await listener.stop() } }
         }
         await self.sampling.value
-        try? await self.group.shutdownGracefully()
     }
 }
 

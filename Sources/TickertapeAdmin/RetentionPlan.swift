@@ -38,9 +38,9 @@ struct RetentionPlan {
         _ policies: PolicySet,
         _ now: Int64
     ) -> [TopicRemoval] {
-        guard !table.ends.isEmpty else { return [] }
+        guard table.endedCount > 0 else { return [] }
         return table.names.indices.compactMap { row in
-            guard !table.isDeleted[row], let end = table.ends[table.numbers[row]],
+            guard table.hasEnded(row), let end = table.end(row),
                 let seconds = policies.policy(for: end.topic).removesEndedAfterSeconds,
                 (now - end.timeMilliseconds) / 1_000 >= seconds
             else { return nil }

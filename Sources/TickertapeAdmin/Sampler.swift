@@ -101,7 +101,7 @@ final class Sampler: Sendable {
             state.statistics.log = log
             state.statistics.loops = loops
             state.statistics.connections = self.connections()
-            state.statistics.endedTopics = topics.ends.count
+            state.statistics.endedTopics = topics.endedCount
             state.statistics.slowest = slowest
             state.statistics.slowestLag =
                 lag ?? Lag(ids: slowest?.idsBehind(head: log.head) ?? 0)
@@ -119,7 +119,7 @@ final class Sampler: Sendable {
                 )
             )
             state.statistics.hottest = state.rates.hottest(10).compactMap { row in
-                guard !topics.isDeleted[row] else { return nil }
+                guard !topics.isDeleted(row) else { return nil }
                 return .init(
                     topic: topics.names[row],
                     rates: state.rates.messages(row: row),

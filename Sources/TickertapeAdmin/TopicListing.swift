@@ -21,8 +21,8 @@ enum TopicChoice: String, CaseIterable, Sendable {
 
     func takes(_ table: TopicTable, _ row: Int) -> Bool {
         switch self {
-        case .open: table.ends[table.numbers[row]] == nil
-        case .ended: table.ends[table.numbers[row]] != nil
+        case .open: !table.hasEnded(row)
+        case .ended: table.hasEnded(row)
         case .all: true
         }
     }
@@ -62,7 +62,7 @@ struct TopicListing: Sendable {
     /// - Returns: The rows behind the cursor, at most as many as the limit.
     func page(of table: TopicTable, value: (Int) -> Double) -> Page {
         var page = Page()
-        for row in table.names.indices where !table.isDeleted[row] {
+        for row in table.names.indices where !table.isDeleted(row) {
             let name = table.names[row]
             if let pattern = self.pattern, !pattern.matches(name) { continue }
             guard self.choice.takes(table, row) else { continue }

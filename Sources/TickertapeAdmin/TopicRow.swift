@@ -18,7 +18,7 @@ struct TopicRows: Sendable {
 
     /// The row of a topic that exists.
     func row(of topic: TopicName) -> Int? {
-        self.table.names.firstIndex(of: topic).flatMap { self.table.isDeleted[$0] ? nil : $0 }
+        self.table.names.firstIndex(of: topic).flatMap { self.table.isDeleted($0) ? nil : $0 }
     }
 
     /// Writes some rows as elements, in order.
@@ -63,7 +63,7 @@ struct TopicRows: Sendable {
         writer.field("bytes_out", out.bytes)
         writer.field("subscribers", self.tally.count(of: topic))
         writer.field("policy", self.policies.policy(for: topic).pattern.text)
-        if let end = self.table.ends[self.table.numbers[row]] {
+        if let end = self.table.end(row) {
             writer.object("end") { $0.fields(of: end) }
         } else {
             writer.field("end", nil as String?)

@@ -175,8 +175,8 @@ package struct Limits: Sendable {
     package var topicsPerStreamMax = 128
     /// `tail` may ask for this many of each topic.
     package var tailMax = 1_000
-    /// Open event streams, WebSockets and streaming publishes; above, an EventSource gets 200, a jittered `retry:` and the end, other
-    /// clients 503.
+    /// Open event streams, WebSockets and streaming publishes; above, an EventSource gets 200, a
+    /// jittered `retry:` and the end, other clients 503.
     ///
     /// Option `--max-streams`.
     package var streamsMax = 100_000

@@ -13,11 +13,3 @@ package final class PublishSequence: Sendable {
 
     package func breakOff() { self.broken.store(true, ordering: .releasing) }
 }
-
-extension PublishSequence: Hashable {
-    package static func == (left: PublishSequence, right: PublishSequence) -> Bool {
-        left === right
-    }
-
-    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
-}

@@ -124,30 +124,6 @@ package struct TopicRemoval: Equatable, Sendable {
     }
 }
 
-/// Every topic of a log, a row each, as columns of one length.
-///
-/// Deleted topics have a row too.
-package struct TopicTable: Sendable {
-    package var names: [TopicName] = []
-    package var numbers: [Int64] = []
-    /// 0 when the topic never had a message.
-    package var lastIDs: [Int64] = []
-    /// Messages in the log.
-    package var messageCounts: [Int64] = []
-    /// Their payload.
-    package var byteCounts: [Int64] = []
-    /// Messages appended since the broker started.
-    package var messagesIn: [Int64] = []
-    /// Their payload.
-    package var bytesIn: [Int64] = []
-    /// Stands for a topic that was deleted and not created again.
-    package var isDeleted: [Bool] = []
-    /// How topics have ended that have, and were not deleted, by their number.
-    package var ends: [Int64: TopicEnd] = [:]
-
-    package init() {}
-}
-
 /// What has to be read about one topic.
 package struct TopicDetails: Equatable, Sendable {
     /// Nothing when the topic has no message.

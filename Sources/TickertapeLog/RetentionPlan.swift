@@ -100,8 +100,7 @@ struct RetentionPlan: Sendable {
 
     /// The whole topic, where it ended long ago.
     private func removal(of index: Int) -> TopicRemoval? {
-        guard !self.topics.ends.isEmpty, let end = self.topics.ends[self.topics.numbers[index]]
-        else { return nil }
+        guard self.topics.hasEnded(index), let end = self.topics.end(index) else { return nil }
         let bounds = RetentionMachine.Bounds(self.policies.policy(for: end.topic))
         guard let due = bounds.due(end.timeMilliseconds), due <= self.now else { return nil }
         let messages = self.topics.messageCounts[index]

@@ -43,27 +43,12 @@ final class TopicCatalog: Sendable {
         var indexByNumber: [Int64: Int] = [:]
         /// Up to where messages are gone, for topics that still have rows of such messages.
         var purged: [Int64: Int64] = [:]
-        /// How deleted topics were, by their numbers.
-        var deletions: [Int64: TopicEnd] = [:]
         var totals = Totals()
 
-        func end(of index: Int) -> TopicEnd? {
-            let number = self.table.numbers[index]
-            return self.table.isDeleted[index]
-                ? self.deletions[number] : self.table.ends[number]
-        }
-
-        mutating func setEnd(_ end: TopicEnd, _ number: Int64) {
-            guard end.reason == .deleted else {
-                self.table.ends[number] = end
-                return
-            }
-            let index = self.index(of: number)
-            assert(!self.table.isDeleted[index], "a topic is deleted once")
-            self.table.ends[number] = nil
-            self.table.isDeleted[index] = true
-            self.deletions[number] = end
-            self.totals.topics -= 1
+        mutating func setEnd(_ end: TopicEnd?, _ index: Int) {
+            let wasDeleted = self.table.deletedCount
+            self.table.setEnd(end, index)
+            self.totals.topics -= self.table.deletedCount - wasDeleted
         }
 
         func index(of number: Int64) -> Int {
@@ -86,20 +71,19 @@ final class TopicCatalog: Sendable {
     ) {
         self.topics.withLock { topics in
             let index = topics.table.names.count
-            topics.table.names.append(name)
-            topics.table.numbers.append(number)
-            topics.table.lastIDs.append(lastID)
-            topics.table.messageCounts.append(messages)
-            topics.table.byteCounts.append(bytes)
-            topics.table.messagesIn.append(0)
-            topics.table.bytesIn.append(0)
-            topics.table.isDeleted.append(false)
+            topics.table.append(
+                name,
+                number: number,
+                lastID: lastID,
+                messages: messages,
+                bytes: bytes
+            )
             topics.indexByName[name] = index
             topics.indexByNumber[number] = index
             topics.totals.messages += messages
             topics.totals.bytes += bytes
             topics.totals.topics += 1
-            if let end { topics.setEnd(end, number) }
+            if let end { topics.setEnd(end, index) }
         }
     }
 
@@ -109,12 +93,10 @@ final class TopicCatalog: Sendable {
     func find(_ name: TopicName) -> Found? {
         self.topics.withLock { topics in
             topics.indexByName[name].map { index in
-                let number = topics.table.numbers[index]
-                let hasEnds = !topics.table.ends.isEmpty
-                return Found(
-                    number: number,
-                    isDeleted: topics.table.isDeleted[index],
-                    hasEnded: hasEnds && topics.table.ends[number] != nil
+                Found(
+                    number: topics.table.numbers[index],
+                    isDeleted: topics.table.isDeleted(index),
+                    hasEnded: topics.table.hasEnded(index)
                 )
             }
         }
@@ -170,20 +152,24 @@ final class TopicCatalog: Sendable {
 extension TopicCatalog {
     /// How a topic has ended that was not deleted.
     func end(of number: Int64) -> TopicEnd? {
-        self.topics.withLock { $0.table.ends[number] }
+        self.topics.withLock { topics in
+            topics.indexByNumber[number].flatMap { index in
+                topics.table.hasEnded(index) ? topics.table.end(index) : nil
+            }
+        }
     }
 
     /// How a filter has ended that has nothing but topics that have ended or were deleted.
     ///
     /// The last of them is the one with the latest time; of several the one with the largest id.
     func end(of filter: TopicFilter) -> FilterEnd? {
-        let hasEnds = self.topics.withLock { !$0.table.ends.isEmpty || !$0.deletions.isEmpty }
-        guard hasEnds, let exact = filter.exactTopics else { return nil }
+        guard let exact = filter.exactTopics else { return nil }
         return self.topics.withLock { topics in
+            guard topics.table.endedCount + topics.table.deletedCount > 0 else { return nil }
             var last: TopicEnd?
             var lastID: Int64 = 0
             for name in exact {
-                guard let index = topics.indexByName[name], let end = topics.end(of: index)
+                guard let index = topics.indexByName[name], let end = topics.table.end(index)
                 else { return nil }
                 lastID = max(lastID, end.lastID)
                 if let known = last, end.isBefore(known) { continue }
@@ -195,19 +181,12 @@ extension TopicCatalog {
 
     /// Notes that a topic has ended or was deleted.
     func setEnd(_ end: TopicEnd, _ number: Int64) {
-        self.topics.withLock { $0.setEnd(end, number) }
+        self.topics.withLock { topics in topics.setEnd(end, topics.index(of: number)) }
     }
 
     /// Notes that a topic takes messages again.
     func revive(_ number: Int64) {
-        self.topics.withLock { topics in
-            let index = topics.index(of: number)
-            topics.table.ends[number] = nil
-            guard topics.table.isDeleted[index] else { return }
-            topics.table.isDeleted[index] = false
-            topics.deletions[number] = nil
-            topics.totals.topics += 1
-        }
+        self.topics.withLock { topics in topics.setEnd(nil, topics.index(of: number)) }
     }
 }
 

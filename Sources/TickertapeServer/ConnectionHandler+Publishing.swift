@@ -70,13 +70,14 @@ extension ConnectionHandler {
     /// Writes the head of an answer of lines; they follow.
     private func beginLines(_ end: RequestEnd) {
         if let stream = self.stream {
-            stream.begin(self.server.response.streamLinesHead(fields: end.fields))
+            stream.begin(self.server.response.streamedHead(.lines, fields: end.fields))
             // A client may send nothing before it has seen it.
             self.context?.flush()
             return
         }
         self.write(
-            self.server.response.linesHead(
+            self.server.response.streamedHead(
+                .lines,
                 self.framing(of: end),
                 end.mustClose ? .close : .keep,
                 fields: end.fields
@@ -107,34 +108,5 @@ extension ConnectionHandler {
     func waitForNothing() {
         self.waitsFor = .stream
         self.deadline = Int.max
-    }
-}
-
-extension Response {
-    /// The head of an answer to a streaming publish.
-    func linesHead(
-        _ framing: StreamFraming,
-        _ connection: Connection,
-        fields: ResponseFields
-    ) -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: 256)
-        buffer.writeStaticString("HTTP/1.1 200 OK\r\nDate: ")
-        buffer.writeString(self.date)
-        buffer.writeStaticString(
-            """
-            \r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store, no-transform\r
-            X-Accel-Buffering: no\r\n
-            """
-        )
-        Self.write(fields, into: &buffer)
-        switch connection {
-        case .keep: break
-        case .close: buffer.writeStaticString("Connection: close\r\n")
-        }
-        switch framing {
-        case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
-        case .plain: buffer.writeStaticString("\r\n")
-        }
-        return buffer
     }
 }

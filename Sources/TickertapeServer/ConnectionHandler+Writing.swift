@@ -137,11 +137,11 @@ extension ConnectionHandler {
         let framing = self.framing(of: end)
         let farewell = framing.farewell(retryMilliseconds: retryMilliseconds)
         if let stream = self.stream {
-            let head = self.server.response.streamEventStreamHead(fields: end.fields)
+            let head = self.server.response.streamedHead(.events, fields: end.fields)
             stream.write(StreamAnswer(head: head, body: farewell))
             return
         }
-        var bytes = self.server.response.eventStreamHead(framing, fields: end.fields)
+        var bytes = self.http1EventStreamHead(end)
         bytes.writeImmutableBuffer(farewell)
         self.write(bytes)
     }
@@ -150,14 +150,19 @@ extension ConnectionHandler {
     ///
     /// Nothing when it is a frame of its own, which is on its way.
     func eventStreamHead(_ end: RequestEnd) -> ByteBuffer? {
-        guard let stream = self.stream else {
-            return self.server.response.eventStreamHead(
-                self.framing(of: end),
-                fields: end.fields
-            )
-        }
-        stream.begin(self.server.response.streamEventStreamHead(fields: end.fields))
+        guard let stream = self.stream else { return self.http1EventStreamHead(end) }
+        stream.begin(self.server.response.streamedHead(.events, fields: end.fields))
         return nil
+    }
+
+    private func http1EventStreamHead(_ end: RequestEnd) -> ByteBuffer {
+        self.server.response.streamedHead(
+            .events,
+            self.framing(of: end),
+            // Chunks say where the stream ends.
+            end.isHTTP10 ? .close : .keep,
+            fields: end.fields
+        )
     }
 
     func write(_ buffer: ByteBuffer) {

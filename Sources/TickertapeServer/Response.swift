@@ -22,6 +22,13 @@ struct Response {
         case close
     }
 
+    /// What comes piece by piece after its head.
+    enum StreamedType: String {
+        case events = "text/event-stream"
+        /// The answer to a streaming publish.
+        case lines = "application/x-ndjson"
+    }
+
     /// Appends the answer to a publish.
     mutating func published(
         _ status: StaticString,
@@ -154,21 +161,29 @@ struct Response {
         return buffer
     }
 
-    /// The head of an event stream; its body follows until the connection ends.
-    func eventStreamHead(_ framing: StreamFraming, fields: ResponseFields) -> ByteBuffer {
+    /// The head of an answer whose body follows piece by piece.
+    func streamedHead(
+        _ type: StreamedType,
+        _ framing: StreamFraming,
+        _ connection: Connection,
+        fields: ResponseFields
+    ) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: 256)
         buffer.writeStaticString("HTTP/1.1 200 OK\r\nDate: ")
         buffer.writeString(self.date)
+        buffer.writeStaticString("\r\nContent-Type: ")
+        buffer.writeString(type.rawValue)
         buffer.writeStaticString(
-            """
-            \r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r
-            X-Accel-Buffering: no\r\n
-            """
+            "\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
         )
         Self.write(fields, into: &buffer)
+        switch connection {
+        case .keep: break
+        case .close: buffer.writeStaticString("Connection: close\r\n")
+        }
         switch framing {
         case .chunked: buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
-        case .plain: buffer.writeStaticString("Connection: close\r\n\r\n")
+        case .plain: buffer.writeStaticString("\r\n")
         }
         return buffer
     }

@@ -10,14 +10,13 @@ struct RetentionPlanTests {
         var table = TopicTable()
         for (number, name) in ["answers/1", "answers/2", "answers/3", "chat/1", "gone"].enumerated()
         {
-            table.names.append(try TopicName(name))
-            table.numbers.append(Int64(number) + 10)
-            table.lastIDs.append(Int64(number) + 100)
-            table.messageCounts.append(Int64(number))
-            table.byteCounts.append(Int64(number) * 10)
-            table.messagesIn.append(0)
-            table.bytesIn.append(0)
-            table.isDeleted.append(name == "gone")
+            table.append(
+                try TopicName(name),
+                number: Int64(number) + 10,
+                lastID: Int64(number) + 100,
+                messages: Int64(number),
+                bytes: Int64(number) * 10
+            )
         }
         return table
     }
@@ -39,14 +38,10 @@ struct RetentionPlanTests {
             RetentionPlan.dueTopics(table, policies, seconds * 1_000)
         }
         #expect(due(at: 1_000_000) == [])
-        for row in [0, 2, 4] {
-            table.ends[table.numbers[row]] = TopicEnd(
-                topic: table.names[row],
-                reason: .ended,
-                lastID: table.lastIDs[row],
-                timeMilliseconds: 1_000
-            )
+        for row in [0, 2] {
+            table.setEnd(row, .ended, lastID: table.lastIDs[row], timeMilliseconds: 1_000)
         }
+        table.setEnd(4, .deleted, lastID: 0, timeMilliseconds: 1_000)
         #expect(due(at: 60) == [])
         let first = TopicRemoval(
             topic: try TopicName("answers/1"),
@@ -55,12 +50,7 @@ struct RetentionPlanTests {
             removedThrough: 0
         )
         #expect(due(at: 61) == [first])
-        table.ends[table.numbers[3]] = TopicEnd(
-            topic: table.names[3],
-            reason: .stopped,
-            lastID: 103,
-            timeMilliseconds: 60_000
-        )
+        table.setEnd(3, .stopped, lastID: 103, timeMilliseconds: 60_000)
         let other = TopicRemoval(
             topic: try TopicName("chat/1"),
             messages: 3,

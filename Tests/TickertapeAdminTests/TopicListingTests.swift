@@ -49,16 +49,9 @@ struct TopicListingTests {
     @Test("Topics that have ended are listed by themselves, without them, or with the others")
     func ended() throws {
         var table = try table(in: [5, 6, 7, 8])
-        for row in [1, 2] {
-            table.ends[table.numbers[row]] = TopicEnd(
-                topic: table.names[row],
-                reason: .stopped,
-                lastID: 1,
-                timeMilliseconds: 1
-            )
-        }
+        for row in [1, 2] { table.setEnd(row, .stopped) }
         // What ended and was deleted then is in no list.
-        table.isDeleted[2] = true
+        table.setEnd(2, .deleted)
         for (choice, rows) in [(TopicChoice.all, [0, 1, 3]), (.ended, [1]), (.open, [0, 3])] {
             let page = try self.listing(.name, .ascending, limit: 10, choice: choice)
                 .page(of: table) { _ in 0 }
@@ -95,11 +88,8 @@ struct TopicListingTests {
         }
         #expect(first.rows == [4, 3])
         // The last of the page is deleted, and one that would have been before it is new.
-        table.isDeleted[3] = true
-        table.names.append(try TopicName("new"))
-        table.numbers.append(6)
-        table.messageCounts.append(45)
-        table.isDeleted.append(false)
+        table.setEnd(3, .deleted)
+        table.append(try TopicName("new"), number: 6, messages: 45)
         let cursor = ListCursor(list: "l", value: 40, name: "t/3")
         let second = try self.listing(.messages, .descending, limit: 2, cursor: cursor)
             .page(of: table) { Double(table.messageCounts[$0]) }
@@ -112,7 +102,7 @@ struct TopicListingTests {
     func matching() throws {
         var table = try table(in: [1, 2, 3])
         table.names[2] = try TopicName("other/2")
-        table.isDeleted[0] = true
+        table.setEnd(0, .deleted)
         let page = try self.listing(.name, .ascending, limit: 10, pattern: "t/*")
             .page(of: table) { _ in 0 }
         #expect(page.rows == [1])

@@ -9,16 +9,34 @@ import TickertapeTestSupport
 func table(in messagesIn: [Int64]) throws -> TopicTable {
     var table = TopicTable()
     for (index, messages) in messagesIn.enumerated() {
-        table.names.append(try TopicName("t/\(index)"))
-        table.numbers.append(Int64(index + 1))
-        table.lastIDs.append(messages)
-        table.messageCounts.append(messages)
-        table.byteCounts.append(messages * 10)
-        table.messagesIn.append(messages)
-        table.bytesIn.append(messages * 10)
-        table.isDeleted.append(false)
+        table.append(
+            try TopicName("t/\(index)"),
+            number: Int64(index + 1),
+            lastID: messages,
+            messages: messages,
+            bytes: messages * 10
+        )
+        table.messagesIn[index] = messages
+        table.bytesIn[index] = messages * 10
     }
     return table
+}
+
+extension TopicTable {
+    mutating func setEnd(
+        _ row: Int,
+        _ reason: TopicEnd.Reason,
+        lastID: Int64 = 1,
+        timeMilliseconds: Int64 = 1
+    ) {
+        let end = TopicEnd(
+            topic: self.names[row],
+            reason: reason,
+            lastID: lastID,
+            timeMilliseconds: timeMilliseconds
+        )
+        self.setEnd(end, row)
+    }
 }
 
 struct TopicRatesTests {

@@ -67,7 +67,7 @@ struct EndedTopicsTests {
             #expect(try await log.set(policy))
             await self.settle { told.removals.count == 2 }
             #expect(told.removals == ["deleted t/old 2", "deleted t/empty 0"])
-            #expect(log.topics.isDeleted == [true, false, false, true, false])
+            #expect(log.topics.deletions == [true, false, false, true, false])
             #expect(log.topics.messageCounts == [0, 1, 1, 0, 0])
             #expect(log.end(of: old)?.last.reason == .deleted)
             #expect(log.end(of: all)?.lastID == 0)
@@ -97,17 +97,17 @@ struct EndedTopicsTests {
                 _ = await log.append(try draft(topic, end: .withMessage))
             }
             #expect(try await log.reopen("b") == true)
-            #expect(log.topics.isDeleted == [false, false])
+            #expect(log.topics.deletions == [false, false])
         }
         try await folder.withLog { log async throws in
             let ended = try #require(log.topics.ends[1]).timeMilliseconds
-            await self.settle { log.topics.isDeleted[0] }
+            await self.settle { log.topics.isDeleted(0) }
             #expect(wallClockMilliseconds() - ended >= 2_000)
-            #expect(log.topics.isDeleted == [true, false])
+            #expect(log.topics.deletions == [true, false])
             #expect(await log.append(try draft("b")) == [.stored(id: 3)])
             // What ends while the broker runs goes as well.
             #expect(try await log.end("b") != nil)
-            await self.settle { log.topics.isDeleted[1] }
+            await self.settle { log.topics.isDeleted(1) }
         }
     }
 
@@ -131,7 +131,7 @@ struct EndedTopicsTests {
             publisher.publish()
             await self.settle { told.removals.count == count }
             publisher.stop()
-            #expect(log.topics.isDeleted.count { $0 } == count)
+            #expect(log.topics.deletedCount == count)
             // Never idle, the writer deletes between two batches what fits beside one message.
             var longest = 0
             var run = 0
@@ -170,12 +170,12 @@ struct EndedTopicsTests {
                 #expect(await log.append(try draft("b")).first?.storedID != nil)
             }
             #expect(told.removals.isEmpty)
-            #expect(log.topics.isDeleted == [false, false])
-            #expect(log.topics.ends.count == 1)
+            #expect(log.topics.deletions == [false, false])
+            #expect(log.topics.endedCount == 1)
             try folder.change("INSERT INTO allowed VALUES (1)")
             await self.settle { !told.removals.isEmpty }
             #expect(told.removals == ["deleted a 1"])
-            #expect(log.topics.isDeleted == [true, false])
+            #expect(log.topics.deletions == [true, false])
         }
     }
 }

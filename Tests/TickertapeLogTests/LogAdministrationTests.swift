@@ -19,19 +19,19 @@ struct LogAdministrationTests {
             #expect(log.topics.lastIDs == [0])
             #expect(try await log.delete("a")?.messages == 0)
             #expect(try await log.delete("a") == nil)
-            #expect(log.topics.isDeleted == [true])
+            #expect(log.topics.deletions == [true])
             #expect(log.statistics().topicCount == 0)
             #expect(try await log.create("a"), "it had been deleted")
-            #expect(log.topics.isDeleted == [false])
+            #expect(log.topics.deletions == [false])
             #expect(try await log.delete("a") != nil)
         }
         try await folder.withLog { log async throws in
-            #expect(log.topics.isDeleted == [true])
+            #expect(log.topics.deletions == [true])
             #expect(await log.append(try draft("a"), try draft("a")).count == 2)
-            #expect(log.topics.isDeleted == [false])
+            #expect(log.topics.deletions == [false])
             #expect(log.topics.numbers == [1], "it keeps its number")
         }
-        try await folder.withLog { log async throws in #expect(log.topics.isDeleted == [false]) }
+        try await folder.withLog { log async throws in #expect(log.topics.deletions == [false]) }
     }
 
     @Test("Deleted messages are gone on every way to read, at once and after a restart")
@@ -150,7 +150,7 @@ struct LogAdministrationTests {
                 #expect(log.topics.messageCounts == [Int64(row.left.count), 4])
             }
             #expect(told.removals == ["purged a 1", "purged a 5", "purged a 7"])
-            #expect(log.topics.isDeleted == [false, false])
+            #expect(log.topics.deletions == [false, false])
         }
         try await folder.withLog { log async throws in
             #expect(try await log.page(of: "a").removedThrough == 7)

@@ -78,10 +78,9 @@ extension LogWalk {
             let own = self.oracle.end(of: TopicFilter(topic: last.topic))?.last
             self.check(last.withoutTime == own?.withoutTime, "\(last)")
         }
-        self.check(
-            log.topics.ends.values.allSatisfy { $0.reason != .deleted },
-            "a deleted topic among those that ended"
-        )
+        let topics = log.topics
+        self.check(topics.endedCount == topics.ends.count, "ended topics are counted")
+        self.check(topics.deletedCount == topics.deletions.count { $0 }, "deleted ones are counted")
     }
 }
 

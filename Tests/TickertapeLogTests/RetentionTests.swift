@@ -127,7 +127,7 @@ struct RetentionTests {
             try await copy.withLog { other async throws in
                 #expect(other.topics.messageCounts == messages)
                 #expect(other.topics.byteCounts == bytes)
-                #expect(other.topics.isDeleted == [false, false, false, true, false])
+                #expect(other.topics.deletions == [false, false, false, true, false])
                 #expect(try await other.page(of: "t/2").messages.first?.id == 103)
                 #expect(try await other.page(of: "t/3").messages.isEmpty)
             }

@@ -93,12 +93,12 @@ struct TopicEndTests {
             #expect(log.end(of: ab)?.lastID == 1)
             let last = try draft("a", once: "k", end: .withMessage)
             #expect(await log.append(last) == [.alreadyStored(id: 3)])
-            #expect(log.topics.isDeleted == [false, true])
+            #expect(log.topics.deletions == [false, true])
             // Revived and ended in one transaction; the last id is that of the last message.
             let results = await log.append(try ending("a", .stopped), try draft("a"))
             let ended = try end("a", .stopped, at: 3)
             #expect(results.withoutTimes == [.ended(ended), .topicEnded(ended)])
-            #expect(log.topics.isDeleted == [false, false])
+            #expect(log.topics.deletions == [false, false])
             #expect(try await log.delete("a") != nil)
             #expect(try await log.create("a"))
             #expect(log.end(of: a) == nil)
@@ -207,4 +207,18 @@ struct TopicEndTests {
         }
         #expect(try folder.number("PRAGMA user_version") == 4)
     }
+}
+
+extension TopicTable {
+    /// How topics have ended that were not deleted, by their numbers.
+    var ends: [Int64: TopicEnd] {
+        var ends: [Int64: TopicEnd] = [:]
+        for row in self.names.indices where self.hasEnded(row) {
+            ends[self.numbers[row]] = self.end(row)
+        }
+        return ends
+    }
+
+    /// Which rows stand for deleted topics.
+    var deletions: [Bool] { self.names.indices.map { self.isDeleted($0) } }
 }

@@ -37,7 +37,7 @@ private func status(_ backend: AdminBackend) -> JSONWriter {
         writer.object("subscribers") { $0.transports(statistics) }
         writer.field("connections", backend.connections())
         writer.field("topics", log.topicCount)
-        writer.field("topics_ended", backend.log.topics.ends.count)
+        writer.field("topics_ended", backend.log.topics.endedCount)
         writer.field("policies", backend.log.policies.policies.count)
     }
     return writer

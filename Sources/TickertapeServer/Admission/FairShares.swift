@@ -108,27 +108,11 @@ final class ClientShare: Sendable {
     ///
     /// - Returns: Seconds after which it may be tried again; 0 when it was taken.
     func publish(bytes: Int, under policy: Policy?) -> Double {
-        let policyRates = policy.map { ($0.maxPublishesPerSecond, $0.maxPublishBytesPerSecond) }
-        let hasPolicyRates = policyRates.map { $0.0 != nil || $0.1 != nil } ?? false
+        let hasPolicyRates = policy?.hasPublishRates ?? false
         guard hasPolicyRates || self.publishesPerSecond != nil || self.bytesPerSecond != nil else {
             return 0
         }
-        let now = NIODeadline.now().uptimeNanoseconds
-        let bytes = Double(bytes)
-        return self.buckets.withLock { buckets in
-            buckets.own.set(self.publishesPerSecond, self.bytesPerSecond, self.messageBytesMax, now)
-            var wait = buckets.own.wait(1, bytes, now)
-            if hasPolicyRates, let policy, let policyRates {
-                var ofPolicy = buckets.byPolicy[policy.pattern] ?? PublishBuckets()
-                ofPolicy.set(policyRates.0, policyRates.1, self.messageBytesMax, now)
-                wait = max(wait, ofPolicy.wait(1, bytes, now))
-                if wait == 0 { ofPolicy.take(1, bytes) }
-                buckets.byPolicy[policy.pattern] = ofPolicy
-                if buckets.byPolicy.count > PolicySet.countMax { buckets.byPolicy.removeAll() }
-            }
-            if wait == 0 { buckets.own.take(1, bytes) }
-            return wait
-        }
+        return self.publish([Load(policy: policy, messages: 1, bytes: Double(bytes))])
     }
 
     /// What a batch publishes under one policy.

@@ -74,10 +74,10 @@ extension Response {
         return StreamAnswer(head: head, body: body)
     }
 
-    /// The head of an event stream; its body follows until the stream ends.
-    func streamEventStreamHead(fields: ResponseFields) -> HPACKHeaders {
+    /// The head of an answer whose body follows piece by piece.
+    func streamedHead(_ type: StreamedType, fields: ResponseFields) -> HPACKHeaders {
         var head = self.streamHead("200 OK")
-        head.add(name: "content-type", value: "text/event-stream")
+        head.add(name: "content-type", value: type.rawValue)
         head.add(name: "cache-control", value: "no-store, no-transform")
         head.add(name: "x-accel-buffering", value: "no")
         Self.add(fields, to: &head)
@@ -95,17 +95,5 @@ extension Response {
 
     static func add(_ fields: ResponseFields, to head: inout HPACKHeaders) {
         for (name, value) in fields { head.add(name: "\(name)".lowercased(), value: value) }
-    }
-}
-
-extension Response {
-    /// The head of an answer to a streaming publish.
-    func streamLinesHead(fields: ResponseFields) -> HPACKHeaders {
-        var head = self.streamHead("200 OK")
-        head.add(name: "content-type", value: "application/x-ndjson")
-        head.add(name: "cache-control", value: "no-store, no-transform")
-        head.add(name: "x-accel-buffering", value: "no")
-        Self.add(fields, to: &head)
-        return head
     }
 }

@@ -26,7 +26,10 @@ final class PublishExchange {
         /// It counts as published for the rate of the client.
         var isPaid: Bool
         /// The end of the topic, without a message.
-        var isEnd = false
+        var isEnd: Bool {
+            if case .withoutMessage = self.draft.end { return true }
+            return false
+        }
     }
 
     struct Unanswered {
@@ -267,7 +270,7 @@ final class PublishExchange {
                 preconditionFailure("a request that ends a topic names it")
             }
             let draft = Draft.end(topic, reason: .ended, sequence: self.sequence)
-            self.next = Next(draft: draft, isPaid: false, isEnd: true)
+            self.next = Next(draft: draft, isPaid: false)
         case .finish(let ending):
             self.ending = ending
             self.next = nil

@@ -17,6 +17,7 @@ extension LoopFanout {
 
     func runSlice() {
         self.isSliceScheduled = false
+        let deadline = self.sliceShare.deadline(from: uptimeNanoseconds())
         var left = self.limits.sliceSubscribersMax
         left -= self.writeEnds(atMost: max(1, left / 2))
         // Half of a slice at most, while live ones wait: neither starves the other.
@@ -26,10 +27,16 @@ extension LoopFanout {
             self.readPage(subscription)
             left -= self.limits.sliceSubscribersMax / 4
         }
-        while left > 0, let audience = self.dirty.first {
+        while let audience = self.dirty.first {
+            if left <= 0 {
+                guard uptimeNanoseconds() < deadline else { break }
+                left = self.limits.sliceSubscribersMax
+            }
             left -= self.serve(audience, atMost: left)
         }
-        self.latency.sliceEnded()
+        let end = uptimeNanoseconds()
+        self.latency.sliceEnded(at: end)
+        self.sliceShare.ended(at: end, hasMore: !self.dirty.isEmpty)
         self.scheduleSlice()
     }
 

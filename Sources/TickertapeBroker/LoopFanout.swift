@@ -41,6 +41,7 @@ package final class LoopFanout: @unchecked Sendable {
     /// Closed subscriptions whose end is still to be written.
     var ending = CircularBuffer<(Subscription, TopicEnd)>(initialCapacity: 1)
     var isSliceScheduled = false
+    var sliceShare: SliceShare
 
     /// Pages on their way, by number.
     var reading: [Int: Subscription] = [:]
@@ -62,6 +63,7 @@ package final class LoopFanout: @unchecked Sendable {
         self.index = TopicIndex(limits: limits)
         self.publisher = LoopPublisher(limits: limits)
         self.encoder = FrameEncoder(limits: limits)
+        self.sliceShare = SliceShare(nanosecondsMax: UInt64(limits.sliceMicrosecondsMax) * 1_000)
     }
 
     /// Whether somebody waits for messages on this loop.

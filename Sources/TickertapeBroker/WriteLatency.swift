@@ -1,5 +1,4 @@
 import Metrics
-import NIOCore
 
 /// How long messages take from their commit to the sockets of those who are live.
 ///
@@ -18,9 +17,7 @@ struct WriteLatency {
         }
     }
 
-    mutating func sliceEnded() {
-        guard !self.writes.isEmpty else { return }
-        let now = NIODeadline.now().uptimeNanoseconds
+    mutating func sliceEnded(at now: UInt64) {
         for (committedAt, count) in self.writes {
             let nanoseconds = Int64(clamping: now - min(now, committedAt))
             for _ in 0..<count { self.timer.recordNanoseconds(nanoseconds) }

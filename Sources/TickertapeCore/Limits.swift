@@ -205,6 +205,8 @@ package struct Limits: Sendable {
     package var indexedTopicsMax = 4_096
     /// Subscribers of one slice of a fan-out pass; the loop polls its sockets between slices.
     package var sliceSubscribersMax = 16
+    /// Microseconds a slice goes on for at most when the loop was busy with its sockets for so long.
+    package var sliceMicrosecondsMax = 5_000
 
     // HTTP/2. Whoever sends more of these frames is told GOAWAY with ENHANCE_YOUR_CALM.
 

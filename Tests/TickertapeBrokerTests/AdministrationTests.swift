@@ -56,6 +56,7 @@ struct AdministrationTests {
     func passed() throws {
         var limits = Limits()
         limits.sliceSubscribersMax = 1
+        limits.sliceMicrosecondsMax = 0
         let fixture = LoopFixture(limits)
         let transports = (0..<2).map { _ in RecordingTransport() }
         let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }

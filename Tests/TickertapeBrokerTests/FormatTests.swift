@@ -162,6 +162,7 @@ struct FormatTests {
             limits.writeBytesMax = random.int(1...2_000)
             limits.pageMessagesMax = random.int(1...6)
             limits.sliceSubscribersMax = random.int(1...9)
+            limits.sliceMicrosecondsMax = 0
             let fixture = LoopFixture(limits)
             let transports = manyFormats.map { FormatTransport($0) }
             let held = try transports.map {

@@ -73,6 +73,7 @@ struct LoopFanoutTests {
     func slices() throws {
         var limits = Limits()
         limits.sliceSubscribersMax = 2
+        limits.sliceMicrosecondsMax = 0
         let fixture = LoopFixture(limits)
         let transports = (0..<5).map { _ in RecordingTransport() }
         let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }

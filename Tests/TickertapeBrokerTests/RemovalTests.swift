@@ -63,6 +63,7 @@ struct RemovalTests {
     func purgeInPass() throws {
         var limits = Limits()
         limits.sliceSubscribersMax = 2
+        limits.sliceMicrosecondsMax = 0
         let fixture = LoopFixture(limits)
         let transports = (0..<4).map { _ in RecordingTransport() }
         let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }

@@ -61,6 +61,7 @@ final class Simulation {
         limits.coalescedBytesMax = random.int(1...300)
         limits.coalescedMessagesMax = random.int(1...20)
         limits.sliceSubscribersMax = random.int(1...9)
+        limits.sliceMicrosecondsMax = 0
         limits.submissionMessagesMax = random.int(1...4)
         limits.heartbeatSeconds = 1.5
         self.log = SimulatedLog(.stepwise, queueMessagesMax: 30, examinedMax: random.int(1...20))

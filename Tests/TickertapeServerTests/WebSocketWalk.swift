@@ -35,6 +35,7 @@ final class WebSocketWalk {
         limits.pageMessagesMax = random.int(1...6)
         limits.pageBytesMax = random.int(1...1_000)
         limits.sliceSubscribersMax = random.int(1...9)
+        limits.sliceMicrosecondsMax = 0
         limits.unansweredPublishesMax = random.int(1...4)
         limits.commandsPerTurnMax = random.int(1...6)
         limits.heartbeatSeconds = 1.5

@@ -18,6 +18,12 @@ extension ConnectionHandler {
 
     func holds(_ publish: PlainPublish) -> Bool { self.server.admission.holds(publish.admitted) }
 
+    /// Whether who was admitted to another topic is to this one.
+    func mayTake(_ publish: PlainPublish) -> Bool {
+        let access = publish.admitted.access
+        return (try? self.server.admission.checkPublish(access, to: publish.target.topic)) != nil
+    }
+
     func verify(_ credential: String, for head: HTTPServerRequestPart) {
         self.current = .verifying(head)
         self.server.admission.verify(credential, on: self.server.fanout.eventLoop) {

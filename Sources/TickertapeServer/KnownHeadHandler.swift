@@ -43,13 +43,15 @@ final class KnownHeadHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func takeKnown(_ buffer: inout ByteBuffer) {
         guard let known = self.known, self.connection.holds(known.publish) else { return }
         while !self.connection.mustHold,
-            let (head, body) = buffer.withUnsafeReadableBytes({ known.match($0) }),
-            body <= self.connection.server.limits.messageBytesMax,
-            buffer.readableBytes - head >= body
+            let match = buffer.withUnsafeReadableBytes({ known.match($0) }),
+            match.bodyBytes <= self.connection.server.limits.messageBytesMax,
+            buffer.readableBytes - match.headBytes >= match.bodyBytes,
+            let publish = buffer.withUnsafeReadableBytes({ known.publish(match, in: $0) }),
+            match.topic == nil || self.connection.mayTake(publish)
         {
-            buffer.moveReaderIndex(forwardBy: head)
-            guard let payload = buffer.readSlice(length: body) else { return }
-            self.connection.receivedPublish(known.publish, payload)
+            buffer.moveReaderIndex(forwardBy: match.headBytes)
+            guard let payload = buffer.readSlice(length: match.bodyBytes) else { return }
+            self.connection.receivedPublish(publish, payload)
         }
     }
 

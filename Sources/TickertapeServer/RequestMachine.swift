@@ -40,7 +40,7 @@ struct RequestEnd {
 
 /// A publish whose head says nothing else that matters.
 struct PlainPublish {
-    let target: PublishTarget
+    var target: PublishTarget
     let admitted: Admitted
 }
 

@@ -24,7 +24,7 @@ enum Route {
 }
 
 struct PublishTarget {
-    let topic: TopicName
+    var topic: TopicName
     let event: String?
     let key: String?
     /// Whether the topic ends with the message.

@@ -28,6 +28,11 @@ package func percentDecodedBytes(
     _ text: some StringProtocol,
     plusIsSpace: Bool
 ) throws(PercentCodingError) -> [UInt8] {
+    // Most texts stand for themselves.
+    let plain = text.utf8.withContiguousStorageIfAvailable { bytes in
+        bytes.allSatisfy { isUnreservedInPath($0) } ? Array(bytes) : nil
+    }
+    if let plain, let plain { return plain }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.utf8.count)
     var rest = text.utf8[...]
@@ -66,7 +71,8 @@ package func percentEncodedPath(_ text: String) -> String {
     return encoded
 }
 
-private func isUnreservedInPath(_ byte: UInt8) -> Bool {
+/// Whether a byte of a path stands for itself and separates nothing but levels (RFC 3986 §2.3).
+package func isUnreservedInPath(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),

@@ -282,6 +282,17 @@ def test_every_request_of_a_connection_is_looked_at_by_itself(locked, ring):
                 201, 401, 201, 403, 401, 201, 201]
 
 
+def test_a_head_that_is_known_opens_no_other_topic(locked, ring):
+    token = ring.token(publish=["a/*"], subscribe=[])
+    topics = ["a/1", "a/2", "b/1", "a/3", "a/1/2", "a/1"]
+    with locked.connect() as connection:
+        for topic in topics:
+            connection.send(encode_request("POST", topic_path(topic), b"x", bearer(token)))
+            answer = connection.response()
+            assert answer.status == (201 if topic in ("a/1", "a/2", "a/3") else 403), topic
+            assert answer.status == 201 or f"publish to {topic}" in answer.json()["detail"]
+
+
 def test_a_key_of_a_claim_nobody_asked_for_changes_nothing(locked, ring):
     more = {"scope": "admin", "tickertape_admin": True, "roles": ["root"]}
     token = sign(ring.rs, claims(["a"], [], iss=ring.issuer, aud=["x", ring.audience], **more))

@@ -21,6 +21,41 @@ struct KnownHeadTests {
         Array(text.utf8).withUnsafeBytes { known.match($0) }.map { [$0.headBytes, $0.bodyBytes] }
     }
 
+    /// The topic of a publish whose head is known.
+    private func topic(_ known: KnownHead, _ text: String) -> String? {
+        Array(text.utf8).withUnsafeBytes { bytes in
+            known.match(bytes).flatMap { known.publish($0, in: bytes) }?.target.topic.text
+        }
+    }
+
+    @Test("Of a head that names its topic as it is, the topic may be another")
+    func otherTopic() throws {
+        func head(_ target: String) -> String {
+            "POST \(target) HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
+        }
+        let known = try #require(try self.learn(head("/topics/a/messages?event=e")))
+        for name in ["a", "b", "stocks/BRK.B", "messages", "a/messages"] {
+            #expect(self.topic(known, head("/topics/\(name)/messages?event=e")) == name)
+        }
+        let others = [
+            "/topics/b/messages", "/topics/b/messages?event=f", "/topics//messages?event=e",
+            "/topics/messages?event=e", "/topics/b/events?event=e", "/topics/b%20/messages?event=e",
+            "/topics/b /messages?event=e", "/topics/b?/messages?event=e",
+            "/topics/b#/messages?event=e",
+            "/topics/b/messages/messages/1?event=e", "/topics/b/../messages?event=e",
+            "http://h/topics/b/messages?event=e", "/Topics/b/messages?event=e",
+            "/topics/\(String(repeating: "x", count: 256))/messages?event=e",
+            "/topics/b\r\n/messages?event=e", "/topics/\u{e9}/messages?event=e",
+        ]
+        for target in others { #expect(self.topic(known, head(target)) == nil, "\(target)") }
+        // Spelled in another way than it is named, it may not.
+        for target in ["/topics/%61/messages", "http://h/topics/a/messages", "/topics/b/messages"] {
+            let known = try #require(try self.learn(head(target)))
+            #expect(self.topic(known, head(target)) == "a")
+            #expect(self.topic(known, head("/topics/c/messages")) == nil)
+        }
+    }
+
     static let unlearned = [
         "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nX-Content-Length: 5\r\n\r\n",
@@ -93,12 +128,48 @@ struct KnownHeadTests {
         #expect(try fixture.answers().map(\.status) == Array(repeating: 201, count: 7))
         #expect(fixture.log.messages.map(\.data)[1...3] == ["second", "", "néxt"])
 
-        let other = post("/topics/b/messages", "first")
+        let other = post(Self.target, "first", "X: y")
         try fixture.send(other)
-        try fixture.send(post("/topics/b/messages", "second"))
+        try fixture.send(post(Self.target, "second", "X: y"))
         #expect(counter.bytes == first.utf8.count + other.utf8.count, "another head is learned")
         fixture.run()
-        #expect(fixture.logged.suffix(2) == ["8 b first", "9 b second"])
+        #expect(fixture.logged.suffix(2) == ["8 a first", "9 a second"])
+    }
+
+    @Test("A publish to another topic does not reach the decoder, but for what is no plain name")
+    func otherTopics() throws {
+        let fixture = try ConnectionFixture()
+        let counter = try fixture.countDecoded()
+        let first = post(Self.target, "first")
+        try fixture.send(first)
+        let long = String(repeating: "x", count: 255)
+        let names = ["b", "stocks/BRK.B", "a", "a/messages", "~u_1-2", "topics/messages", long]
+        for name in names { try fixture.send(post("/topics/\(name)/messages", name)) }
+        #expect(counter.bytes == first.utf8.count)
+        fixture.run()
+        #expect(
+            fixture.logged.dropFirst() == names.enumerated().map { "\($0 + 2) \($1) \($1)" }[...]
+        )
+
+        let bad = ["a//b", "/a", ".", "a/..", "a*", "x" + long, "a%", "%00"]
+        let decoded = ["s%74ocks", "n%C3%A9xt", "a+b"]
+        var bytes = first.utf8.count
+        for name in bad + decoded {
+            let text = post("/topics/\(name)/messages", "x")
+            try fixture.send(text)
+            bytes += text.utf8.count
+            #expect(counter.bytes == bytes, "\(name)")
+        }
+        fixture.run()
+        let statuses = try fixture.answers().map(\.status)
+        #expect(
+            Array(statuses.dropFirst(1 + names.count).prefix(bad.count)).allSatisfy { $0 == 400 }
+        )
+        #expect(
+            fixture.logged.suffix(3).map { $0.split(separator: " ")[1] } == [
+                "stocks", "néxt", "a+b",
+            ]
+        )
     }
 
     @Test("A long body comes in many reads, and what follows it is known again")

@@ -38,7 +38,7 @@ struct KnownHeadWalkTests {
         }
 
         private mutating func addPublish(_ random: inout SeededGenerator) {
-            let topic = random.oneIn(8) ? random.pick(["b", "c/d"]) : "a"
+            let topic = random.oneIn(3) ? random.pick(["b", "c/d", "messages", "a/messages"]) : "a"
             let data = self.data(&random)
             var fields: [String] = []
             if random.oneIn(12) { fields.append("Idempotency-Key: \(self.requests.count)") }
@@ -150,6 +150,7 @@ struct KnownHeadWalkTests {
         "\r", "\n", "\r\n", "\r\n\r\n", " ", "\t", "0", "9", ":", "\u{0}",
         "Content-Length: 3\r\n", "Content-Length : 3\r\n", " folded\r\n", "Connection: close\r\n",
         "Upgrade: x\r\n", "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n",
+        "/", "..", "%41", "/messages", "messages/", "*", "?", "#",
     ]
 
     private func mangle(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {

@@ -369,6 +369,8 @@ def test_a_reload_among_open_answers_follows_a_few_of_them(start, assistant):
     for topic in topics:
         own.publish(topic, f"text of {topic}")
         ask_elsewhere(own, conversation, topic)
+    # Before the reload too they are followed, which is not what is counted.
+    tab.wait_for(lambda turns: len(turns) == 8 and turns[-1]["raw"])
     requests = []
     tab.page.on("request", lambda request: "/events" in request.url and requests.append(request.url))
     tab.page.reload()

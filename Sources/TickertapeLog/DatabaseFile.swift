@@ -12,6 +12,7 @@ enum DatabaseFile {
         ("0002_policies", PackageResources._002_policies_sql),
         ("0003_tokens", PackageResources._003_tokens_sql),
         ("0004_topic_ends", PackageResources._004_topic_ends_sql),
+        ("0005_topic_blocks", PackageResources._005_topic_blocks_sql),
     ]
 
     /// How long a connection waits for another that writes.

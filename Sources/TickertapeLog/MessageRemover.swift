@@ -49,19 +49,18 @@ struct MessageRemover {
 
     private let oldest: PreparedStatement
     private let delete: PreparedStatement
+    private let blocks: TopicBlocks
 
     init(_ database: Database) throws {
         self.oldest = try PreparedStatement(
             database,
-            """
-            SELECT id, length(data), time FROM messages
-            WHERE topic_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?
-            """
+            TopicMessages.select("id, length(data), time", isLimited: true)
         )
         self.delete = try PreparedStatement(
             database,
-            "DELETE FROM messages WHERE topic_id = ? AND id > ? AND id <= ?"
+            "DELETE FROM messages WHERE id IN (\(TopicMessages.select("id")))"
         )
+        self.blocks = try TopicBlocks(database)
     }
 
     /// Finds what goes next, a step at most.
@@ -72,10 +71,13 @@ struct MessageRemover {
     ) throws(SQLiteFailure) -> Found {
         let most = min(Self.stepMax, max(1, budget.messages))
         var found = Found()
-        self.oldest.bind(number, at: 1)
-        self.oldest.bind(wanted.after, at: 2)
-        self.oldest.bind(wanted.through, at: 3)
-        self.oldest.bind(Int64(most) + 1, at: 4)
+        TopicMessages.bind(
+            self.oldest,
+            topic: number,
+            after: wanted.after,
+            through: wanted.through,
+            limit: Int64(most) + 1
+        )
         while try self.oldest.step() {
             let time = self.oldest.int64(2)
             let isWanted =
@@ -98,9 +100,8 @@ struct MessageRemover {
 
     /// Deletes the messages of a topic between two ids, the last included.
     func delete(topic number: Int64, after: Int64, through: Int64) throws(SQLiteFailure) {
-        self.delete.bind(number, at: 1)
-        self.delete.bind(after, at: 2)
-        self.delete.bind(through, at: 3)
+        TopicMessages.bind(self.delete, topic: number, after: after, through: through)
         try self.delete.run()
+        try self.blocks.forgetEmpty(of: number, after: after, through: through)
     }
 }

@@ -7,11 +7,9 @@ import TickertapeCore
 extension PageReader {
     func details(of numbers: [Int64]) throws(SQLiteFailure) -> [TopicDetails] {
         let purged = self.shared.catalog.purged
-        let first = try self.statement(
-            "SELECT id, time FROM messages WHERE topic_id = ? AND id > ? ORDER BY id LIMIT 1"
-        )
+        let first = try self.statement(TopicMessages.select("id, time", isLimited: true))
         let last = try self.statement(
-            "SELECT time FROM messages WHERE topic_id = ? AND id > ? ORDER BY id DESC LIMIT 1"
+            TopicMessages.select("time", newestFirst: true, isLimited: true)
         )
         let removed = try self.statement("SELECT removed_through FROM topics WHERE id = ?")
         try self.begin.run()
@@ -19,8 +17,10 @@ extension PageReader {
         var all: [TopicDetails] = []
         for number in numbers {
             let after = purged[number] ?? 0
-            let oldest = try self.row(first, number, after) { ($0.int64(0), $0.int64(1)) }
-            let newest = try self.row(last, number, after) { $0.int64(0) }
+            let oldest = try self.row(first, number, after, .max, 1) {
+                ($0.int64(0), $0.int64(1))
+            }
+            let newest = try self.row(last, number, after, .max, 1) { $0.int64(0) }
             let removedThrough = try self.row(removed, number) { $0.int64(0) }
             all.append(
                 TopicDetails(
@@ -77,15 +77,11 @@ extension PageReader {
         let next = try self.statement(
             """
             SELECT count(*), coalesce(sum(size), 0), max(id) FROM
-            (SELECT id, length(data) AS size FROM messages
-            WHERE topic_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?)
+            (\(TopicMessages.select("id, length(data) AS size", isLimited: true)))
             """
         )
         let most = Int64(self.limits.pageRowsExaminedMax)
-        next.bind(number, at: 1)
-        next.bind(count.through, at: 2)
-        next.bind(last, at: 3)
-        next.bind(most, at: 4)
+        TopicMessages.bind(next, topic: number, after: count.through, through: last, limit: most)
         guard try next.step() else { return }
         defer { next.reset() }
         count.messages += next.int64(0)

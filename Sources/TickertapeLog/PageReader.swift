@@ -18,8 +18,8 @@ final class PageReader {
     private let scan: PreparedStatement
     private let single: PreparedStatement
     private let tailFirst: PreparedStatement
-    /// By the number of topics whose rows they merge; made when first needed.
-    private var merges: [Int: PreparedStatement] = [:]
+    /// For the topics whose rows are merged, one for each; made when first needed.
+    private var arms: [PreparedStatement] = []
 
     private static let columns = "id, topic_id, time, event, key, data"
 
@@ -51,8 +51,8 @@ final class PageReader {
         self.tailFirst = try PreparedStatement(
             database,
             """
-            SELECT min(id) FROM (SELECT id FROM messages
-            WHERE topic_id = ? AND id <= ? AND id > ? ORDER BY id DESC LIMIT ?)
+            SELECT min(id) FROM
+            (\(TopicMessages.select("id", newestFirst: true, isLimited: true)))
             """
         )
     }
@@ -139,10 +139,13 @@ final class PageReader {
         try self.begin.run()
         defer { try? self.commit.run() }
         for number in topics {
-            self.tailFirst.bind(number, at: 1)
-            self.tailFirst.bind(head, at: 2)
-            self.tailFirst.bind(purged[number] ?? 0, at: 3)
-            self.tailFirst.bind(Int64(count), at: 4)
+            TopicMessages.bind(
+                self.tailFirst,
+                topic: number,
+                after: purged[number] ?? 0,
+                through: head,
+                limit: Int64(count)
+            )
             guard try self.tailFirst.step() else { continue }
             firstIDs[number] = count > 0 ? self.tailFirst.int64(0) : head + 1
             self.tailFirst.reset()
@@ -182,7 +185,7 @@ final class PageReader {
         return nil
     }
 
-    /// Reads the rows of a few topics by index, merged in the order of ids.
+    /// Reads the rows of a few topics, each in its order, merged in the order of ids.
     private func merge(
         _ topics: [Int64],
         _ request: PageRequest,
@@ -190,41 +193,45 @@ final class PageReader {
         _ purged: [Int64: Int64],
         into content: inout PageContent
     ) throws(SQLiteFailure) -> Int64 {
-        let statement = try self.mergeStatement(topics.count)
-        statement.bind(head, at: 1)
-        for (index, number) in topics.enumerated() {
-            statement.bind(number, at: Int32(index) * 2 + 2)
-            statement.bind(max(request.after, purged[number] ?? 0), at: Int32(index) * 2 + 3)
+        try self.makeArms(topics.count)
+        // Each at its next row.
+        var open: [(id: Int64, arm: PreparedStatement)] = []
+        defer { for (_, arm) in open { arm.reset() } }
+        for (number, arm) in zip(topics, self.arms) {
+            let after = max(request.after, purged[number] ?? 0)
+            TopicMessages.bind(arm, topic: number, after: after, through: head)
+            if try arm.step() { open.append((arm.int64(0), arm)) }
         }
-        while try statement.step() {
-            if case .full = content.take(statement) {
-                statement.reset()
-                return content.through
+        while open.count > 1 {
+            var next = 0
+            for other in open.indices where open[other].id < open[next].id { next = other }
+            if case .full = content.take(open[next].arm) { return content.through }
+            if try open[next].arm.step() {
+                open[next].id = open[next].arm.int64(0)
+            } else {
+                open.swapAt(next, open.count - 1)
+                open.removeLast()
             }
         }
+        guard let (_, last) = open.popLast() else { return head }
+        repeat {
+            if case .full = content.take(last) {
+                last.reset()
+                return content.through
+            }
+        } while try last.step()
         return head
     }
 
-    private func mergeStatement(_ count: Int) throws(SQLiteFailure) -> PreparedStatement {
-        if let ready = self.merges[count] { return ready }
-        do {
-            let statement = try PreparedStatement(self.database, self.mergeSQL(count))
-            self.merges[count] = statement
-            return statement
-        } catch {
-            throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+    private func makeArms(_ count: Int) throws(SQLiteFailure) {
+        while self.arms.count < count {
+            do {
+                let sql = TopicMessages.select(Self.columns)
+                self.arms.append(try PreparedStatement(self.database, own: sql))
+            } catch {
+                throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+            }
         }
-    }
-
-    /// SQLite merges the arms row by row: each is in the order of the index, none is sorted.
-    private func mergeSQL(_ count: Int) -> String {
-        let arms = (1...count).map { topic in
-            """
-            SELECT \(Self.columns) FROM messages
-            WHERE topic_id = ?\(topic * 2) AND id > ?\(topic * 2 + 1) AND id <= ?1
-            """
-        }
-        return arms.joined(separator: " UNION ALL ") + " ORDER BY id"
     }
 
     /// Reads the log by id and keeps what the filter selects, up to a number of rows.

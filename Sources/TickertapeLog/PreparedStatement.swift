@@ -19,8 +19,17 @@ struct PreparedStatement {
     private let owner: Statement
 
     init(_ database: Database, _ sql: String) throws {
-        self.owner = try database.cachedStatement(sql: sql)
-        self.statement = self.owner.sqliteStatement
+        self.init(try database.cachedStatement(sql: sql))
+    }
+
+    /// One that others with the same text do not share.
+    init(_ database: Database, own sql: String) throws {
+        self.init(try database.makeStatement(sql: sql))
+    }
+
+    private init(_ owner: Statement) {
+        self.owner = owner
+        self.statement = owner.sqliteStatement
     }
 
     /// Runs a statement that returns no row, and makes it ready to be bound again.

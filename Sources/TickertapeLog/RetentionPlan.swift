@@ -24,12 +24,7 @@ struct RetentionPlan: Sendable {
 
     /// Looks at some more rows, in one short transaction.
     mutating func look(with reader: PageReader) throws(SQLiteFailure) {
-        let oldest = try reader.statement(
-            """
-            SELECT id, length(data), time FROM messages
-            WHERE topic_id = ? AND id > ? ORDER BY id
-            """
-        )
+        let oldest = try reader.statement(TopicMessages.select("id, length(data), time"))
         let purged = reader.shared.catalog.purged
         try reader.begin.run()
         defer { try? reader.commit.run() }
@@ -47,8 +42,7 @@ struct RetentionPlan: Sendable {
             }
             let number = self.topics.numbers[self.next]
             var found = self.partial ?? .init(through: purged[number] ?? 0)
-            oldest.bind(number, at: 1)
-            oldest.bind(found.through, at: 2)
+            TopicMessages.bind(oldest, topic: number, after: found.through)
             let isCut = try self.look(oldest, bounds, &left, &found)
             if isCut {
                 self.partial = found

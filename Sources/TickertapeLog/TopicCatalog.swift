@@ -111,6 +111,15 @@ final class TopicCatalog: Sendable {
         }
     }
 
+    /// The last id that a topic was given since the broker started.
+    func lastAppendedID(of number: Int64) -> Int64? {
+        self.topics.withLock { topics in
+            guard let index = topics.indexByNumber[number], topics.table.messagesIn[index] > 0
+            else { return nil }
+            return topics.table.lastIDs[index]
+        }
+    }
+
     func name(of number: Int64) -> TopicName? {
         self.topics.withLock { topics in
             topics.indexByNumber[number].map { topics.table.names[$0] }

@@ -25,27 +25,33 @@ struct TopicStart {
         let count = try PreparedStatement(
             database,
             """
-            SELECT count(*), coalesce(sum(length(data)), 0) FROM messages
-            WHERE topic_id = ? AND id > ?
+            SELECT count(*), coalesce(sum(size), 0)
+            FROM (\(TopicMessages.select("length(data) AS size")))
             """
         )
         let first = try PreparedStatement(
             database,
-            "SELECT min(id) FROM messages WHERE topic_id = ? AND id <= ?"
+            TopicMessages.select("id", isLimited: true)
         )
+        let newest = try PreparedStatement(
+            database,
+            TopicMessages.select("id", newestFirst: true, isLimited: true)
+        )
+        let head = try Int64.fetchOne(database, sql: "SELECT max(id) FROM messages") ?? 0
         let rows = try Row.fetchCursor(
             database,
             sql: """
                 SELECT id, name, is_deleted, purged_through, removed_through, counted_through,
-                message_count, byte_count, coalesce(
-                    (SELECT max(messages.id) FROM messages WHERE topic_id = topics.id), 0),
-                end_reason, end_time, end_last_id
+                message_count, byte_count, end_reason, end_time, end_last_id
                 FROM topics ORDER BY id
                 """
         )
         var topics: [TopicStart] = []
         while let row = try rows.next() {
-            let (number, purged, last): (Int64, Int64, Int64) = (row[0], row[3], row[8])
+            let (number, purged): (Int64, Int64) = (row[0], row[3])
+            TopicMessages.bind(newest, topic: number, after: 0, through: head, limit: 1)
+            let last = try newest.step() ? newest.int64(0) : 0
+            newest.reset()
             let (counted, knownMessages, knownBytes): (Int64, Int64, Int64) = (
                 row[5], row[6], row[7]
             )
@@ -55,9 +61,8 @@ struct TopicStart {
             }
             var hasLeftovers = false
             if purged > 0 {
-                first.bind(number, at: 1)
-                first.bind(purged, at: 2)
-                hasLeftovers = try first.step() && first.int64(0) > 0
+                TopicMessages.bind(first, topic: number, after: 0, through: purged, limit: 1)
+                hasLeftovers = try first.step()
                 first.reset()
             }
             let name = TopicName(stored: row[1])
@@ -80,10 +85,10 @@ struct TopicStart {
     }
 
     private static func end(of name: TopicName, _ row: Row) -> TopicEnd? {
-        let (isDeleted, reason): (Bool, String?) = (row[2], row[9])
+        let (isDeleted, reason): (Bool, String?) = (row[2], row[8])
         guard isDeleted || reason != nil else { return nil }
         let isStopped = reason == TopicEnd.Reason.stopped.rawValue
-        let (time, lastID): (Int64?, Int64?) = (row[10], row[11])
+        let (time, lastID): (Int64?, Int64?) = (row[9], row[10])
         return TopicEnd(
             topic: name,
             reason: isDeleted ? .deleted : isStopped ? .stopped : .ended,
@@ -97,8 +102,7 @@ struct TopicStart {
         _ number: Int64,
         after: Int64
     ) throws(SQLiteFailure) -> (Int64, Int64) {
-        statement.bind(number, at: 1)
-        statement.bind(after, at: 2)
+        TopicMessages.bind(statement, topic: number, after: after)
         guard try statement.step() else { return (0, 0) }
         defer { statement.reset() }
         return (statement.int64(0), statement.int64(1))

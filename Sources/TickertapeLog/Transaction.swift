@@ -19,6 +19,7 @@ struct Transaction {
     private let rollbackPart: PreparedStatement
     private let records: TopicRecords
     private let insertMessage: PreparedStatement
+    private let blocks: TopicBlocks
     private let findKey: PreparedStatement
     private let insertKey: PreparedStatement
     private let keptMilliseconds: Int64
@@ -45,6 +46,7 @@ struct Transaction {
             database,
             "INSERT INTO messages (id, topic_id, time, event, key, data) VALUES (?,?,?,?,?,?)"
         )
+        self.blocks = try TopicBlocks(database)
         self.findKey = try PreparedStatement(
             database,
             """
@@ -173,6 +175,10 @@ struct Transaction {
         self.insertMessage.bind(draft.event, at: 4)
         self.insertMessage.bind(draft.key, at: 5)
         try self.insertMessage.run(bytesOf: draft.data, at: 6)
+        let last =
+            self.content.appended[topicNumber]?.lastID
+            ?? self.catalog.lastAppendedID(of: topicNumber)
+        try self.blocks.note(topicNumber, has: id, after: last)
         if let key = draft.idempotencyKey {
             try self.remember(key, digest, topicNumber: topicNumber, id: id)
         }

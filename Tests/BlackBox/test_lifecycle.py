@@ -56,7 +56,7 @@ def test_the_data_directory_holds_the_documented_files(start):
         path.name for path in own.directory.iterdir()}
     own.stop()
     assert own.sql("PRAGMA application_id") == [(0x54415045,)]
-    assert own.sql("PRAGMA user_version") == [(4,)]
+    assert own.sql("PRAGMA user_version") == [(5,)]
     assert own.sql("PRAGMA journal_mode") == [("wal",)]
 
 

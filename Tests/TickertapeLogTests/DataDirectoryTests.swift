@@ -84,7 +84,7 @@ struct DataDirectoryTests {
     @Test(
         "A log of a newer version is refused and left as it is",
         arguments: [
-            "PRAGMA user_version = 5", "PRAGMA user_version = 2147483647",
+            "PRAGMA user_version = 6", "PRAGMA user_version = 2147483647",
             "INSERT INTO grdb_migrations VALUES ('9999_future')",
         ]
     )
@@ -133,7 +133,7 @@ struct DataDirectoryTests {
         try await folder.withLog { log in _ = await log.append(try draft("a")) }
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.databasePath)))
         #expect(bytes[68..<72] == [0x54, 0x41, 0x50, 0x45][...], "application_id")
-        #expect(bytes[60..<64] == [0, 0, 0, 4][...], "user_version")
+        #expect(bytes[60..<64] == [0, 0, 0, 5][...], "user_version")
         #expect(bytes[18..<20] == [2, 2][...], "WAL")
         let queue = try DatabaseQueue(path: folder.databasePath)
         let check = try await queue.read { try String.fetchOne($0, sql: "PRAGMA integrity_check") }

@@ -279,3 +279,9 @@ final class LogFolder {
         try queue.close()
     }
 }
+
+/// What the fifth step of the schema did is undone, for logs of older ones.
+let undoTopicBlocks = """
+    DROP INDEX messages_by_part; DROP TABLE topic_blocks; DROP TABLE block_parts;
+    CREATE INDEX messages_by_topic ON messages (topic_id, id);
+    """

@@ -64,7 +64,7 @@ struct LogWalk {
     private mutating func readPage() async throws {
         let request = PageRequest(
             filter: try self.anyFilter(),
-            after: Int64(self.random.int(0...Int(self.oracle.head) + 1)),
+            after: self.anyID(),
             messagesMax: self.random.int(1...12),
             bytesMax: self.random.oneIn(2) ? self.random.int(1...1_000) : 1_000_000
         )
@@ -132,7 +132,7 @@ struct LogWalk {
     }
 
     private mutating func readMessage() async throws {
-        let id = Int64(self.random.int(0...Int(self.oracle.head) + 1))
+        let id = self.anyID()
         let found = try await self.open().message(id)
         let expected = try await self.oracle.message(id)
         self.check(found?.id == expected?.id && found?.topic == expected?.topic, "message \(id)")
@@ -142,7 +142,7 @@ struct LogWalk {
     private mutating func purge() async throws {
         let name = try TopicName(self.random.pick(self.topics))
         let isDeleted = self.random.oneIn(3)
-        let before = isDeleted ? .max : Int64(self.random.int(0...Int(self.oracle.head) + 1))
+        let before = isDeleted ? .max : self.anyID()
         let log = try self.open()
         let removal =
             isDeleted
@@ -182,11 +182,30 @@ struct LogWalk {
         }
     }
 
+    /// Lets ids pass, mostly as many as there are in a part or a block of them.
+    private mutating func useIDs() throws -> Int64 {
+        guard self.oracle.head > 0, self.random.oneIn(2) else { return 0 }
+        let used = self.random.pick([
+            1, 8_190, 8_192, 131_071, 131_073, self.random.int(1...400_000),
+        ])
+        try self.folder.change("UPDATE sqlite_sequence SET seq = seq + \(used)")
+        return Int64(used)
+    }
+
+    /// The id of a message, or one about it, or any.
+    private mutating func anyID() -> Int64 {
+        let messages = self.oracle.messages
+        guard !messages.isEmpty, !self.random.oneIn(4) else {
+            return Int64(self.random.int(0...Int(self.oracle.head) + 1))
+        }
+        return self.random.pick(messages).id + Int64(self.random.int(-1...1))
+    }
+
     /// Closes the log, mostly removes something from its file, and opens it again.
     private mutating func reopen() throws {
         self.close()
         let last = Int(self.oracle.head)
-        let from = Int64(self.random.int(0...last))
+        let from = min(self.anyID(), Int64(last))
         let through = from + Int64(self.random.int(0...last / 4))
         let step = Int64(self.random.int(1...3))
         if last > 0, !self.random.oneIn(4) {
@@ -194,9 +213,18 @@ struct LogWalk {
             try self.folder.change("DELETE FROM messages WHERE \(isRemoved)")
             self.oracle.remove { (from...through).contains($0.id) && $0.id % step == 0 }
         }
-        self.oracle.restart()
+        let used = try self.useIDs()
+        self.oracle.restart(used: used)
+        let unfound = try self.folder.number(
+            """
+            SELECT count(*) FROM messages WHERE NOT EXISTS
+            (SELECT 1 FROM topic_blocks WHERE topic = topic_id AND block = id >> 17)
+            """
+        )
+        self.check(unfound == 0, "\(unfound ?? 0) messages in no block of their topic")
         let log = try self.folder.open()
-        self.check(log.head == last, "head \(log.head) after reopening, not \(last)")
+        let head = self.oracle.head
+        self.check(log.head == head, "head \(log.head) after reopening, not \(head)")
         let count = log.messageCountAtStart
         self.check(count == self.oracle.messages.count, "\(count) messages at start")
         self.checkCounts(log)

@@ -212,7 +212,7 @@ struct RetentionTests {
             DELETE FROM grdb_migrations WHERE identifier >= '0002';
             PRAGMA user_version = 1;
             DELETE FROM messages WHERE id = 2;
-            """
+            """ + undoTopicBlocks
         )
         try await folder.withLog { log async throws in
             #expect(log.topics.names.map(\.text) == ["a", "b"])

@@ -156,8 +156,12 @@ struct SimulatedContents: Sendable {
         return self.ends.removeValue(forKey: topic) != nil
     }
 
-    /// As after a restart: ids that were skipped since the last message may be given.
-    mutating func restart() { self.lastID = self.head }
+    /// As after a restart: ids that were skipped since the last message may be given, but for those
+    /// that others have used meanwhile.
+    mutating func restart(used: Int64) {
+        self.head += used
+        self.lastID = self.head
+    }
 
     mutating func remove(where isRemoved: (Message) -> Bool) {
         for message in self.messages where isRemoved(message) {

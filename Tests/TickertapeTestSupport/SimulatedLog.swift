@@ -285,5 +285,9 @@ extension SimulatedLog {
     }
 
     /// What a restart forgets: that ids were skipped since the last message.
-    package func restart() { self.state.withLock { $0.contents.restart() } }
+    ///
+    /// So many ids were used up behind its back.
+    package func restart(used: Int64 = 0) {
+        self.state.withLock { $0.contents.restart(used: used) }
+    }
 }

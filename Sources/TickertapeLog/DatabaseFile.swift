@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 
 /// The SQLite file of a log: how it is made, checked, migrated and opened.
 enum DatabaseFile {
@@ -27,10 +28,20 @@ enum DatabaseFile {
     /// Makes sure that a current log stands at `databasePath`, without touching a foreign file.
     ///
     /// - Throws: A sentence when the file is no log or belongs to a newer version.
-    static func prepare(in directory: DataDirectory) throws {
+    static func prepare(in directory: DataDirectory, _ logger: Logger) throws {
         let path = directory.databasePath
         if FileManager.default.fileExists(atPath: path), !self.isEmpty(path) {
-            try self.check(path)
+            let version = try self.check(path)
+            if version < self.schemaVersion {
+                // A large log takes a while, about a second for a million messages.
+                logger.notice(
+                    "bringing the log to the current schema",
+                    metadata: [
+                        "tickertape.schema": "\(version)",
+                        "tickertape.current_schema": "\(self.schemaVersion)",
+                    ]
+                )
+            }
             try self.migrate(path)
             return
         }
@@ -114,7 +125,9 @@ enum DatabaseFile {
     }
 
     /// Looks at the header alone, so that a foreign file is not even opened by SQLite.
-    private static func check(_ path: String) throws {
+    ///
+    /// - Returns: The version of its schema.
+    private static func check(_ path: String) throws -> Int {
         let header: Data
         do {
             let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
@@ -140,6 +153,7 @@ enum DatabaseFile {
         }
         try queue.close()
         guard unknown.isEmpty else { throw self.newer(path, version) }
+        return Int(version)
     }
 
     private static func newer(_ path: String, _ version: Int32) -> DataDirectoryError {

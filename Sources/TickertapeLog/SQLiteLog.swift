@@ -28,7 +28,7 @@ package final class SQLiteLog: MessageLog {
     /// - Throws: A `DataDirectoryError` in words for the operator, or what the database reports.
     package init(dataDirectory: String, limits: Limits, logger: Logger) throws {
         self.directory = try DataDirectory(path: dataDirectory)
-        try DatabaseFile.prepare(in: self.directory)
+        try DatabaseFile.prepare(in: self.directory, logger)
         let writerQueue = try DatabaseFile.openWriter(self.directory.databasePath)
         let (shared, topics) = try writerQueue.inDatabase { database in
             try Self.load(database, limits: limits)

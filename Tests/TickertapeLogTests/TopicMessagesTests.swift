@@ -113,6 +113,25 @@ struct TopicMessagesTests {
         #expect(try folder.number("SELECT count(*) FROM messages") == 3)
     }
 
+    @Test("A topic that enters a block is noted, between two transactions or in the middle of one")
+    func crossing() async throws {
+        for isOne in [true, false] {
+            let folder = try LogFolder()
+            try await folder.withLog { log in _ = await log.append(try draft("b")) }
+            try self.use(131_072 - 4, folder)
+            let drafts = try (0..<6).map { try draft($0 == 4 ? "b" : "a") }
+            try await folder.withLog { log async throws in
+                if isOne { _ = await log.append(drafts) }
+                for draft in drafts where !isOne { _ = await log.append(draft) }
+                let ids: [Int64] = [131_070, 131_071, 131_072, 131_073, 131_075]
+                #expect(try await log.page(of: "a").messages.map(\.id) == ids)
+                #expect(try await log.page(of: "b").messages.map(\.id) == [1, 131_074])
+                #expect(try await log.tail(of: "a", count: 4).after == 131_070)
+            }
+            #expect(try folder.number(self.blocks) == 4)
+        }
+    }
+
     @Test("A log of the fourth schema has its messages found as before")
     func migration() async throws {
         let folder = try LogFolder()

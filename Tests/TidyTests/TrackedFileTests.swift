@@ -44,6 +44,15 @@ struct TrackedFileTests {
         }
     }
 
+    @Test("At the top there is what belongs there, and nothing that a tool has left")
+    func topLevel() throws {
+        let known = [
+            "Package.swift", "README.md", "Sources", "Tests", "deploy", "docs", "migrations",
+        ]
+        let top = Set(try self.files().map { $0.prefix { $0 != "/" } })
+        #expect(top.filter { !$0.hasPrefix(".") } == Set(known.map { $0[...] }))
+    }
+
     @Test("Lines end with LF, files with a line end, and no line ends with a space")
     func lineEnds() throws {
         for file in try self.files() {

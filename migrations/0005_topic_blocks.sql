@@ -18,5 +18,6 @@ CREATE TABLE block_parts (part INTEGER PRIMARY KEY) STRICT;
 INSERT INTO block_parts VALUES
 (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15);
 
-CREATE INDEX messages_by_part ON messages (id >> 13, topic_id);
+-- First the old one, whose pages the new one takes.
 DROP INDEX messages_by_topic;
+CREATE INDEX messages_by_part ON messages (id >> 13, topic_id);

@@ -17,27 +17,31 @@ extension LoopFanout {
 
     func runSlice() {
         self.isSliceScheduled = false
-        let deadline = self.sliceShare.deadline(from: uptimeNanoseconds())
+        let deadline = self.sliceShare.deadline(from: self.clock())
+        var now: UInt64
+        repeat {
+            self.runStep()
+            now = self.clock()
+            self.latency.stepEnded(at: now)
+        } while !self.dirty.isEmpty && now < deadline
+        self.sliceShare.ended(at: now, hasMore: !self.dirty.isEmpty)
+        self.scheduleSlice()
+    }
+
+    /// Serves as many subscribers as a slice serves at least.
+    private func runStep() {
         var left = self.limits.sliceSubscribersMax
         left -= self.writeEnds(atMost: max(1, left / 2))
-        // Half of a slice at most, while live ones wait: neither starves the other.
+        // Half of a step at most, while live ones wait: neither starves the other.
         let pagesMax = self.dirty.isEmpty ? 4 : 2
         for _ in 0..<pagesMax {
             guard let subscription = self.nextBehind() else { break }
             self.readPage(subscription)
             left -= self.limits.sliceSubscribersMax / 4
         }
-        while let audience = self.dirty.first {
-            if left <= 0 {
-                guard uptimeNanoseconds() < deadline else { break }
-                left = self.limits.sliceSubscribersMax
-            }
+        while left > 0, let audience = self.dirty.first {
             left -= self.serve(audience, atMost: left)
         }
-        let end = uptimeNanoseconds()
-        self.latency.sliceEnded(at: end)
-        self.sliceShare.ended(at: end, hasMore: !self.dirty.isEmpty)
-        self.scheduleSlice()
     }
 
     /// The next that waits for a page; those that have closed meanwhile cost no place.

@@ -42,6 +42,8 @@ package final class LoopFanout: @unchecked Sendable {
     var ending = CircularBuffer<(Subscription, TopicEnd)>(initialCapacity: 1)
     var isSliceScheduled = false
     var sliceShare: SliceShare
+    /// What slices are timed by.
+    var clock: () -> UInt64 = uptimeNanoseconds
 
     /// Pages on their way, by number.
     var reading: [Int: Subscription] = [:]

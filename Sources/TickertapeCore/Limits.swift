@@ -146,7 +146,7 @@ package struct Limits: Sendable {
     package var pageBytesMax = 131_072
     /// Rows one page may look at for a filter that few of them match.
     package var pageRowsExaminedMax = 20_000
-    /// Topics whose rows are merged by index; above, the log is scanned by id.
+    /// Topics whose rows are read one by one and merged; above, the log is scanned by id.
     package var mergedTopicsMax = 32
     /// Topics whose tails are found in one read transaction; then it begins anew, so that the
     /// write-ahead log can be moved.

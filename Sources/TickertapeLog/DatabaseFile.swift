@@ -171,6 +171,8 @@ enum DatabaseFile {
 
     private static func migrate(_ path: String) throws {
         let queue = try self.openWriter(path)
+        // An index of a large log is sorted in files.
+        try queue.inDatabase { try $0.execute(sql: "PRAGMA temp_store = DEFAULT") }
         try self.migrate(queue)
         try queue.close()
     }

@@ -1,8 +1,10 @@
 """Starts, watches and ends the real binary."""
 
 import os
+import random
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -30,6 +32,18 @@ def binary():
     raise FileNotFoundError(f"no binary at {' or '.join(map(str, candidates))}: build it first")
 
 
+def free_port():
+    """A port nobody listens on, none of those that the kernel gives to connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 def wait_for(condition, timeout=10.0, what="the condition"):
     """Polls until `condition()` is true and returns its value."""
     deadline = time.monotonic() + timeout
@@ -54,6 +68,8 @@ class Broker:
         self.options = [str(option) for option in options]
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith("TICKERTAPE_")} | (env or {})
+        # A task for an event loop that has ended is a crash, not a line nobody reads.
+        self.env.setdefault("SWIFTNIO_STRICT", "1")
         if preload:
             self.env["LD_PRELOAD"] = str(preload)
         self.wrapper = ["prlimit", f"--nofile={open_files}"] if open_files else []

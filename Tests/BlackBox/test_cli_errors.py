@@ -3,23 +3,16 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from broker import wait_for
+from broker import free_port, wait_for
 from cli import CommandLine
 
 TOKEN = "correct-horse-battery-staple"
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import json
 import re
 import signal
-import socket
 from itertools import count
 
 import pytest
 
 from admin import Admin
-from broker import ROOT, topic_path, wait_for
+from broker import ROOT, free_port, topic_path, wait_for
 from browser import chromium
 from wire import encode_request
 
@@ -30,9 +29,7 @@ def serve(start):
     """A broker whose admin door is on TCP too, at the same port through restarts."""
 
     def serve_one(*options, **more):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         own = start("--admin-listen", f"127.0.0.1:{port}", *options, **more)
         own.door = port
         own.token = (own.directory / "admin-token").read_text().strip()

@@ -19,7 +19,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from broker import ROOT, wait_for
+from broker import ROOT, free_port, wait_for
 
 DOCUMENT = Path(ROOT, "docs/assistants.md").read_text()
 WORDS = ["Why", " the", " sky", " is", " blue", ":\n\n", "- it", " *scatters*", " 👩🏽‍💻", " é", "\t\"quoted\"",
@@ -104,7 +104,7 @@ def endpoint(tmp_path):
     def begin(own):
         script = tmp_path / "openai_endpoint.py"
         script.write_text(code("openai_endpoint.py"))
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL, env={
             **os.environ, "BROKER": f"http://127.0.0.1:{own.port}", "PORT": str(port)})
         processes.append(process)
@@ -115,13 +115,6 @@ def endpoint(tmp_path):
     for process in processes:
         process.kill()
         process.wait()
-
-
-def _free_port():
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _listens(port):

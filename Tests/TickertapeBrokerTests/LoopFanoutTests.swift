@@ -90,6 +90,35 @@ struct LoopFanoutTests {
         #expect(held.count == 5)
     }
 
+    @Test("After much other work a slice goes on, and each of its steps looks at the clock")
+    func longSlices() throws {
+        var limits = Limits()
+        limits.sliceSubscribersMax = 2
+        let fixture = LoopFixture(limits)
+        var now: UInt64 = 1_000_000
+        let stepNanoseconds: UInt64 = 100_000
+        fixture.fanout.clock = {
+            now += stepNanoseconds
+            return now
+        }
+        let transports = (0..<20).map { _ in RecordingTransport() }
+        let held = try transports.map { try fixture.subscribe($0, to: "a", from: .live) }
+        var servedCount: Int { transports.count { $0.ids == [1] } }
+        try fixture.announce(("a", "x"))
+        fixture.turn()
+        #expect(servedCount == 2, "nothing was waited for before the first")
+        now += 600_000
+        fixture.runSlice()
+        // Half of 700 µs are three steps of 100 and what is left of a fourth.
+        #expect(servedCount == 2 + 4 * 2)
+        fixture.runSlice()
+        #expect(servedCount == 12, "the loop had nothing else to do")
+        now += 1_000_000_000
+        fixture.runSlice()
+        #expect(servedCount == 20)
+        #expect(held.count == 20)
+    }
+
     @Test("Everybody gets what they follow, also when there are more topics than are remembered")
     func manyTopics() throws {
         var limits = Limits()

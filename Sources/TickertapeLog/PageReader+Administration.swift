@@ -106,8 +106,14 @@ extension PageReader {
 
     /// Kept by GRDB until the connection is closed.
     func statement(_ sql: String) throws(SQLiteFailure) -> PreparedStatement {
+        try self.prepare { try PreparedStatement(self.database, sql) }
+    }
+
+    func prepare(
+        _ make: () throws -> PreparedStatement
+    ) throws(SQLiteFailure) -> PreparedStatement {
         do {
-            return try PreparedStatement(self.database, sql)
+            return try make()
         } catch {
             throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
         }

@@ -225,12 +225,10 @@ final class PageReader {
 
     private func makeArms(_ count: Int) throws(SQLiteFailure) {
         while self.arms.count < count {
-            do {
-                let sql = TopicMessages.select(Self.columns)
-                self.arms.append(try PreparedStatement(self.database, own: sql))
-            } catch {
-                throw SQLiteFailure(self.database.sqliteConnection, SQLITE_ERROR)
+            let arm = try self.prepare {
+                try PreparedStatement(self.database, own: TopicMessages.select(Self.columns))
             }
+            self.arms.append(arm)
         }
     }
 
